@@ -1,0 +1,285 @@
+//! Lays an image out. The result is parsed by the runtime before it is given
+//! out, so what this writes and what `FORMAT.md` says cannot drift apart.
+
+use super::spec::{AudioSpec, GateSpec, ImageSpec, LayerSpec, WeightCopies};
+use super::{DenseSpec, ImageBytes, LstmSpec, PoolSpec};
+use anyhow::{Context, Result, ensure};
+use pg_runtime::audio::{HOP, SAMPLE_RATE, WINDOW};
+use pg_runtime::engine::Engine;
+use pg_runtime::gate::GateKind;
+use pg_runtime::image::record::{
+    AudioRecord, HEADER_BYTES, Header, LAYER_BYTES, LayerRecord, MAGIC, TARGET_PORTABLE,
+    TestRecord, VERSION, kind, layout, output,
+};
+use pg_runtime::image::{Image, checksum};
+use pg_runtime::kernels::PANEL;
+use pg_runtime::layers::DenseOutput;
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+/// Weights start at multiples of this, for kernels that load words or vectors.
+const WEIGHT_ALIGN: usize = 16;
+
+/// The bytes written so far.
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn align(&mut self, to: usize) {
+        self.0.resize(self.0.len().next_multiple_of(to), 0);
+    }
+
+    /// Appends a section and returns its offset.
+    fn section<T: IntoBytes + Immutable + ?Sized>(&mut self, align: usize, items: &T) -> u32 {
+        self.align(align);
+        let offset = self.0.len() as u32;
+        self.0.extend_from_slice(items.as_bytes());
+        offset
+    }
+
+    fn put(&mut self, offset: usize, record: &(impl IntoBytes + Immutable)) {
+        let bytes = record.as_bytes();
+        self.0[offset..offset + bytes.len()].copy_from_slice(bytes);
+    }
+}
+
+/// Builds an image, computes its memory plan and the answer to its test
+/// vector, and validates the result.
+///
+/// # Errors
+///
+/// If a length does not match the widths, or the runtime refuses the result.
+pub fn build(spec: &ImageSpec) -> Result<ImageBytes> {
+    let mut w = Writer(vec![0; usize::from(HEADER_BYTES)]);
+    let table = w.0.len();
+    w.0.resize(table + spec.layers.len() * LAYER_BYTES, 0);
+    let mut header = Header {
+        magic: MAGIC,
+        version: VERSION,
+        header_bytes: HEADER_BYTES,
+        target: TARGET_PORTABLE,
+        layer_count: u16::try_from(spec.layers.len()).context("too many layers")?,
+        layer_table: table as u32,
+        ..Header::default()
+    };
+
+    let labels = encode_labels(&spec.labels)?;
+    header.labels = w.section(4, labels.as_slice());
+    header.label_bytes = labels.len() as u32;
+    if let Some(audio) = &spec.audio {
+        header.audio = write_audio(&mut w, audio)?;
+    }
+    if let Some(detector) = &spec.detector {
+        header.detector = w.section(4, detector);
+    }
+    let test_at = if spec.test_frames.is_empty() {
+        None
+    } else {
+        let record = TestRecord {
+            frames: u16::try_from(spec.test_frames.len()).context("too many test frames")?,
+            ..TestRecord::default()
+        };
+        header.test_vector = w.section(4, &record);
+        for frame in &spec.test_frames {
+            w.section(1, frame.as_slice());
+        }
+        Some(header.test_vector as usize)
+    };
+    for (i, layer) in spec.layers.iter().enumerate() {
+        let record = match layer {
+            LayerSpec::Lstm(l) => write_lstm(&mut w, l),
+            LayerSpec::Dense(l) => write_dense(&mut w, l),
+            LayerSpec::MeanPool(p) => pool_record(kind::MEAN_POOL, *p, 0),
+            LayerSpec::AttentionPool(p) => pool_record(kind::ATTENTION_POOL, *p, 1),
+        }
+        .with_context(|| format!("layer {i}"))?;
+        w.put(table + i * LAYER_BYTES, &record);
+    }
+    w.align(4);
+    finish(w, header, test_at)
+}
+
+/// Fills in the numbers that depend on the layers: memory plan, test answer,
+/// checksum.
+fn finish(mut w: Writer, mut header: Header, test_at: Option<usize>) -> Result<ImageBytes> {
+    header.total_bytes = u32::try_from(w.0.len()).context("the image is over 4 GiB")?;
+    let draft = ImageBytes::new(&w.0);
+    let plan = Image::plan_of(draft.as_bytes(), &header).context("a layer is invalid")?;
+    header.arena_bytes = plan.arena_bytes();
+    header.state_bytes = plan.state_bytes();
+    let seal = |w: &mut Writer, mut header: Header| -> Result<ImageBytes> {
+        w.put(0, &header);
+        header.crc32 = checksum(&w.0).context("shorter than a header")?;
+        w.put(0, &header);
+        Ok(ImageBytes::new(&w.0))
+    };
+    let mut bytes = seal(&mut w, header)?;
+    if let Some(at) = test_at {
+        let answer = {
+            let image = bytes.image().context("the built image is refused")?;
+            let mut arena = vec![0; image.arena_bytes() / 4];
+            let vector = image.test_vector().context("no test vector")?;
+            Engine::new(&image, &mut arena)?.output_checksum(vector.frames())
+        };
+        let size = size_of::<TestRecord>();
+        let mut record = TestRecord::read_from_bytes(&w.0[at..at + size])
+            .map_err(|e| anyhow::anyhow!("test record: {e}"))?;
+        record.crc32 = answer;
+        w.put(at, &record);
+        bytes = seal(&mut w, header)?;
+    }
+    bytes.image().context("the built image is refused")?;
+    Ok(bytes)
+}
+
+fn width(n: usize) -> Result<u16> {
+    u16::try_from(n).with_context(|| format!("{n} is beyond the format's 65,535"))
+}
+
+fn expect(what: &str, found: usize, expected: usize) -> Result<()> {
+    ensure!(
+        found == expected,
+        "{what}: {found} given, {expected} expected"
+    );
+    Ok(())
+}
+
+fn encode_labels(labels: &[String]) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    for label in labels {
+        let length = u8::try_from(label.len()).ok().filter(|&n| n > 0);
+        out.push(length.with_context(|| format!("label {label:?} is empty or over 255 bytes"))?);
+        out.extend_from_slice(label.as_bytes());
+    }
+    Ok(out)
+}
+
+fn write_audio(w: &mut Writer, audio: &AudioSpec) -> Result<u32> {
+    let record = AudioRecord {
+        sample_rate: SAMPLE_RATE,
+        window: WINDOW as u16,
+        hop: HOP as u16,
+        first_bin: audio.first_bin,
+        bins: width(audio.filters.len())?,
+        bands: u8::try_from(audio.norm.len()).context("over 255 mel bands")?,
+        code_limit: audio.code_limit,
+        reserved: [0; 2],
+    };
+    let offset = w.section(4, &record);
+    w.section(4, audio.filters.as_slice());
+    w.section(4, audio.norm.as_slice());
+    Ok(offset)
+}
+
+/// Kind tag, block and thresholds' offset of a gate.
+fn write_gate(w: &mut Writer, gate: &GateSpec, rows: usize) -> Result<(u8, u16, u32)> {
+    if gate.kind == GateKind::Open {
+        expect("thresholds of an open gate", gate.thresholds.len(), 0)?;
+        return Ok((gate.kind as u8, 0, 0));
+    }
+    ensure!(gate.block > 0, "a gate's block cannot be 0 rows");
+    expect(
+        "thresholds",
+        gate.thresholds.len(),
+        rows.div_ceil(gate.block),
+    )?;
+    let offset = w.section(4, gate.thresholds.as_slice());
+    Ok((gate.kind as u8, width(gate.block)?, offset))
+}
+
+fn write_lstm(w: &mut Writer, l: &LstmSpec) -> Result<LayerRecord> {
+    let (rows, columns) = (4 * l.hidden, l.inputs + l.hidden);
+    expect("weights", l.weights.len(), rows * columns)?;
+    expect("biases", l.bias.len(), rows)?;
+    expect("requantisations", l.requant.len(), rows)?;
+    let (gate, gate_block, thresholds) = write_gate(w, &l.gate, rows)?;
+    let (layout, row_copy) = match l.copies {
+        WeightCopies::One => (layout::PANELS, 0),
+        WeightCopies::Two => (
+            layout::PANELS_AND_ROWS,
+            w.section(WEIGHT_ALIGN, l.weights.as_slice()),
+        ),
+    };
+    Ok(LayerRecord {
+        kind: kind::LSTM,
+        gate,
+        bits: l.split.bits(),
+        msb_bits: l.split.msb_bits(),
+        signed: u8::from(l.split.signed()),
+        layout,
+        inputs: width(l.inputs)?,
+        outputs: width(l.hidden)?,
+        gate_block,
+        weights: w.section(
+            WEIGHT_ALIGN,
+            to_panels(&l.weights, rows, columns).as_slice(),
+        ),
+        row_copy,
+        bias: w.section(4, l.bias.as_slice()),
+        thresholds,
+        requant: w.section(4, l.requant.as_slice()),
+        hidden_requant: l.hidden_requant,
+        ..LayerRecord::default()
+    })
+}
+
+fn write_dense(w: &mut Writer, l: &DenseSpec) -> Result<LayerRecord> {
+    expect("weights", l.weights.len(), l.outputs * l.inputs)?;
+    expect("biases", l.bias.len(), l.outputs)?;
+    expect("requantisations", l.requant.len(), l.outputs)?;
+    let (gate, gate_block, thresholds) = write_gate(w, &l.gate, l.outputs)?;
+    let (output, output_bits) = match l.output {
+        DenseOutput::Logits => (output::DEFAULT, 0),
+        DenseOutput::Codes {
+            bits,
+            signed: false,
+        } => (output::UNSIGNED_CODES, bits),
+        DenseOutput::Codes { bits, signed: true } => (output::SIGNED_CODES, bits),
+    };
+    Ok(LayerRecord {
+        kind: kind::DENSE,
+        gate,
+        bits: l.split.bits(),
+        msb_bits: l.split.msb_bits(),
+        signed: u8::from(l.split.signed()),
+        layout: layout::ROWS,
+        output,
+        output_bits,
+        inputs: width(l.inputs)?,
+        outputs: width(l.outputs)?,
+        gate_block,
+        weights: w.section(WEIGHT_ALIGN, l.weights.as_slice()),
+        bias: w.section(4, l.bias.as_slice()),
+        thresholds,
+        requant: w.section(4, l.requant.as_slice()),
+        ..LayerRecord::default()
+    })
+}
+
+/// A pooling layer whose input is `extra` wider than its classes.
+fn pool_record(kind: u8, pool: PoolSpec, extra: usize) -> Result<LayerRecord> {
+    Ok(LayerRecord {
+        kind,
+        inputs: width(pool.classes + extra)?,
+        outputs: width(pool.classes)?,
+        window: width(pool.window)?,
+        ..LayerRecord::default()
+    })
+}
+
+/// Rearranges a row-major matrix into column panels of [`PANEL`] rows, the
+/// last one filled up with zero rows.
+fn to_panels(weights: &[i8], rows: usize, columns: usize) -> Vec<[i8; PANEL]> {
+    let mut panels = Vec::with_capacity(rows.div_ceil(PANEL) * columns);
+    for first in (0..rows).step_by(PANEL) {
+        for column in 0..columns {
+            panels.push(std::array::from_fn(|lane| {
+                let row = first + lane;
+                if row < rows {
+                    weights[row * columns + column]
+                } else {
+                    0
+                }
+            }));
+        }
+    }
+    panels
+}

@@ -1,0 +1,135 @@
+//! What goes into an image, as integers.
+
+use pg_runtime::audio::{BandNorm, MelBin};
+use pg_runtime::detector::DetectorParams;
+use pg_runtime::gate::GateKind;
+use pg_runtime::layers::DenseOutput;
+use pg_runtime::quant::{Requant, Split};
+
+/// How many copies of a recurrent layer's weights the image holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WeightCopies {
+    /// Column panels only: smallest.
+    One,
+    /// Column panels for the prediction pass, rows for the update pass: fastest.
+    #[default]
+    Two,
+}
+
+/// A gate: kind, rows per threshold, thresholds in accumulator units.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GateSpec {
+    /// Kind of test.
+    pub kind: GateKind,
+    /// Rows that share a threshold; ignored for open gates.
+    pub block: usize,
+    /// One threshold per block; empty for open gates.
+    pub thresholds: Vec<i32>,
+}
+
+impl GateSpec {
+    /// Every gate open.
+    #[must_use]
+    pub const fn open() -> Self {
+        Self {
+            kind: GateKind::Open,
+            block: 1,
+            thresholds: Vec::new(),
+        }
+    }
+}
+
+/// An LSTM layer. Rows in the order of the gates i, f, g, o; columns inputs,
+/// then hidden.
+#[derive(Clone, Debug)]
+pub struct LstmSpec {
+    /// Input width, I.
+    pub inputs: usize,
+    /// Hidden units, H.
+    pub hidden: usize,
+    /// Split of the activations; signed.
+    pub split: Split,
+    /// The gate over 4H rows.
+    pub gate: GateSpec,
+    /// Weights, row-major, 4H x (I + H), -127 to 127.
+    pub weights: Vec<i8>,
+    /// Bias of every row in accumulator units.
+    pub bias: Vec<i32>,
+    /// Requantisation of every row to Q12.
+    pub requant: Vec<Requant>,
+    /// Requantisation of `o * tanh(c)`, Q15, to codes.
+    pub hidden_requant: Requant,
+    /// Copies of the weights.
+    pub copies: WeightCopies,
+}
+
+/// A dense layer.
+#[derive(Clone, Debug)]
+pub struct DenseSpec {
+    /// Input width.
+    pub inputs: usize,
+    /// Output width.
+    pub outputs: usize,
+    /// Split of the activations.
+    pub split: Split,
+    /// The gate over the outputs.
+    pub gate: GateSpec,
+    /// Weights, row-major, outputs x inputs.
+    pub weights: Vec<i8>,
+    /// Bias of every output in accumulator units.
+    pub bias: Vec<i32>,
+    /// Requantisation of every output.
+    pub requant: Vec<Requant>,
+    /// What is written.
+    pub output: DenseOutput,
+}
+
+/// A pooling of logits over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolSpec {
+    /// Classes.
+    pub classes: usize,
+    /// Frames, 1 to 1024.
+    pub window: usize,
+}
+
+/// One layer.
+#[derive(Clone, Debug)]
+pub enum LayerSpec {
+    /// LSTM.
+    Lstm(LstmSpec),
+    /// Dense.
+    Dense(DenseSpec),
+    /// Sliding mean.
+    MeanPool(PoolSpec),
+    /// Sliding mean weighted by a score, the input's last output.
+    AttentionPool(PoolSpec),
+}
+
+/// The audio front-end.
+#[derive(Clone, Debug)]
+pub struct AudioSpec {
+    /// First FFT bin of the filter bank.
+    pub first_bin: u16,
+    /// Largest magnitude of an input code, 1 to 127.
+    pub code_limit: u8,
+    /// The filter bank.
+    pub filters: Vec<MelBin>,
+    /// Normalisation of every band.
+    pub norm: Vec<BandNorm>,
+}
+
+/// A whole image.
+#[derive(Clone, Debug)]
+pub struct ImageSpec {
+    /// The layers, in order.
+    pub layers: Vec<LayerSpec>,
+    /// One label per class.
+    pub labels: Vec<String>,
+    /// The audio front-end, if the input is audio.
+    pub audio: Option<AudioSpec>,
+    /// Detector settings, if any.
+    pub detector: Option<DetectorParams>,
+    /// Input frames of the built-in test vector; none if empty.
+    pub test_frames: Vec<Vec<i8>>,
+}

@@ -1,0 +1,319 @@
+//! The streaming engine: one feature frame in, posteriors out.
+
+use crate::activation::softmax;
+use crate::arena::take;
+use crate::error::EngineError;
+use crate::image::{CRC32, Image, MemoryPlan};
+use crate::layers::{Dense, DenseOutput, Layer};
+use crate::probe::{LayerCounts, NoProbe, Probe};
+use zerocopy::IntoBytes;
+
+/// Bytes of a saved state before the state itself: the image's CRC-32 and
+/// the state's.
+pub const SAVE_HEADER: usize = 8;
+
+/// A model at work. It borrows the image and all the memory it uses.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let bytes: &[u8] = &[];
+/// # let frame: &[i8] = &[];
+/// use pg_runtime::{engine::Engine, image::Image};
+///
+/// let image = Image::parse(bytes)?;
+/// let mut arena = [0u32; 2048];
+/// let mut engine = Engine::new(&image, &mut arena)?;
+/// let output = engine.push(frame)?;
+/// # let _ = output.posteriors;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Engine<'a, 'b> {
+    image: Image<'a>,
+    plan: MemoryPlan,
+    state: &'b mut [u32],
+    codes: [&'b mut [i8]; 2],
+    logits: &'b mut [i16],
+    posteriors: &'b mut [u16],
+    scratch: &'b mut [u32],
+}
+
+/// What the model says after a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Output<'e> {
+    /// Logits, one per class, Q8.
+    pub logits: &'e [i16],
+    /// Posteriors, one per class, Q15; softmax of the logits.
+    pub posteriors: &'e [u16],
+}
+
+impl Output<'_> {
+    /// The class of the largest logit; the first of equals.
+    #[must_use]
+    pub fn class(&self) -> usize {
+        let mut best = (0, i16::MIN);
+        for (class, &logit) in self.logits.iter().enumerate() {
+            if logit > best.1 {
+                best = (class, logit);
+            }
+        }
+        best.0
+    }
+}
+
+impl<'a, 'b> Engine<'a, 'b> {
+    /// Prepares a model in `arena`, which must have
+    /// [`Image::arena_bytes`] bytes; more are left alone. State is reset.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::ArenaTooSmall`] says how many bytes are needed.
+    pub fn new(image: &Image<'a>, arena: &'b mut [u32]) -> Result<Self, EngineError> {
+        let plan = image.memory_plan();
+        let given = (arena.len() * 4) as u32;
+        let mut rest =
+            arena
+                .get_mut(..plan.arena_bytes() as usize / 4)
+                .ok_or(EngineError::ArenaTooSmall {
+                    needed: plan.arena_bytes(),
+                    given,
+                })?;
+        let state = take::<u32>(&mut rest, plan.state);
+        let codes = [
+            take::<i8>(&mut rest, plan.code_width),
+            take::<i8>(&mut rest, plan.code_width),
+        ];
+        let logits = take::<i16>(&mut rest, plan.classes);
+        let posteriors = take::<u16>(&mut rest, plan.classes);
+        let mut engine = Self {
+            image: *image,
+            plan,
+            state,
+            codes,
+            logits,
+            posteriors,
+            scratch: rest,
+        };
+        engine.reset();
+        Ok(engine)
+    }
+
+    /// The image.
+    #[must_use]
+    pub const fn image(&self) -> &Image<'a> {
+        &self.image
+    }
+
+    /// Forgets the past: the next frame is the first.
+    pub fn reset(&mut self) {
+        self.state.fill(0);
+        self.logits.fill(0);
+        self.posteriors.fill(0);
+    }
+
+    /// Advances by one frame of [`Image::input_len`] codes.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::InputLength`]; the state is then unchanged.
+    pub fn push(&mut self, codes: &[i8]) -> Result<Output<'_>, EngineError> {
+        self.push_probed(codes, &mut NoProbe)
+    }
+
+    /// As [`Self::push`], reporting to `probe` what every layer did.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::push`].
+    pub fn push_probed<P: Probe>(
+        &mut self,
+        codes: &[i8],
+        probe: &mut P,
+    ) -> Result<Output<'_>, EngineError> {
+        let needed = self.image.input_len();
+        if codes.len() != needed {
+            return Err(EngineError::InputLength {
+                needed: needed as u32,
+                given: codes.len() as u32,
+            });
+        }
+        if P::ENABLED {
+            self.step::<true>(codes, |layer, counts| probe.layer(layer, counts));
+        } else {
+            self.step::<false>(codes, |_, _| ());
+        }
+        // A read-out may have been wider than the classes.
+        let logits = self.logits.get(..self.image.classes()).unwrap_or(&[]);
+        softmax(logits, self.posteriors);
+        Ok(self.output())
+    }
+
+    /// The output after the last frame; zeros after a reset.
+    #[must_use]
+    pub fn output(&self) -> Output<'_> {
+        let classes = self.image.classes();
+        Output {
+            logits: self.logits.get(..classes).unwrap_or(&[]),
+            posteriors: self.posteriors.get(..classes).unwrap_or(&[]),
+        }
+    }
+
+    fn step<const COUNT: bool>(
+        &mut self,
+        input: &[i8],
+        mut report: impl FnMut(usize, LayerCounts),
+    ) {
+        let [front, back] = &mut self.codes;
+        for (buffer, &code) in front.iter_mut().zip(input) {
+            *buffer = code;
+        }
+        let mut rest = &mut *self.state;
+        for (index, layer) in self.image.layers().enumerate() {
+            let state = take::<u32>(&mut rest, layer.state_words());
+            let counts = match &layer {
+                Layer::Lstm(lstm) => {
+                    let input = front.get(..lstm.inputs()).unwrap_or(&[]);
+                    let mut state = lstm.state(state);
+                    lstm.step::<COUNT>(&mut state, self.scratch, input, back)
+                }
+                Layer::Dense(dense) => {
+                    let input = front.get(..dense.inputs()).unwrap_or(&[]);
+                    match dense.output {
+                        DenseOutput::Logits => {
+                            let logits = &mut *self.logits;
+                            dense.step::<COUNT>(self.scratch, input, |row, y| {
+                                if let Some(l) = logits.get_mut(row) {
+                                    *l = y;
+                                }
+                            })
+                        }
+                        DenseOutput::Codes { bits, signed } => {
+                            dense.step::<COUNT>(self.scratch, input, |row, y| {
+                                if let Some(c) = back.get_mut(row) {
+                                    *c = Dense::code(bits, signed, y);
+                                }
+                            })
+                        }
+                    }
+                }
+                Layer::MeanPool(pool) => {
+                    pool.step(state, self.logits);
+                    LayerCounts::default()
+                }
+                Layer::AttentionPool(pool) => {
+                    pool.step(state, self.logits);
+                    LayerCounts::default()
+                }
+            };
+            core::mem::swap(front, back);
+            if COUNT {
+                report(index, counts);
+            }
+        }
+    }
+
+    /// Recomputes the prediction accumulators of recurrent layers from the
+    /// digits they stand for.
+    ///
+    /// The result is the same bytes. Call it now and then where radiation or
+    /// brown-outs may flip bits in RAM: an error in an accumulator would
+    /// otherwise stay until the next reset.
+    pub fn rebuild(&mut self) {
+        let mut rest = &mut *self.state;
+        for layer in self.image.layers() {
+            let state = take::<u32>(&mut rest, layer.state_words());
+            if let Layer::Lstm(lstm) = &layer {
+                lstm.rebuild(&mut lstm.state(state), self.scratch);
+            }
+        }
+    }
+
+    /// Bytes of a saved state.
+    #[must_use]
+    pub const fn save_bytes(&self) -> usize {
+        SAVE_HEADER + self.plan.state_bytes() as usize
+    }
+
+    /// Writes the state to the front of `out`; returns the bytes written.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::StateLength`] if `out` has fewer than
+    /// [`Self::save_bytes`] bytes.
+    pub fn save(&self, out: &mut [u8]) -> Result<usize, EngineError> {
+        let needed = self.save_bytes();
+        let given = out.len() as u32;
+        let out = out.get_mut(..needed).ok_or(EngineError::StateLength {
+            needed: needed as u32,
+            given,
+        })?;
+        let state = self.state.as_bytes();
+        let (header, body) = out.split_at_mut(SAVE_HEADER);
+        let words = [self.image.crc32(), CRC32.checksum(state)];
+        header.copy_from_slice(words.as_bytes());
+        body.copy_from_slice(state);
+        Ok(needed)
+    }
+
+    /// Continues from a state that [`Self::save`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::StateLength`], [`EngineError::StateOfOtherImage`] or
+    /// [`EngineError::StateChecksum`]; the state is then unchanged.
+    pub fn restore(&mut self, saved: &[u8]) -> Result<(), EngineError> {
+        let length = EngineError::StateLength {
+            needed: self.save_bytes() as u32,
+            given: saved.len() as u32,
+        };
+        if saved.len() != self.save_bytes() {
+            return Err(length);
+        }
+        let (image, rest) = saved.split_first_chunk().ok_or(length)?;
+        let (crc, body) = rest.split_first_chunk().ok_or(length)?;
+        if u32::from_le_bytes(*image) != self.image.crc32() {
+            return Err(EngineError::StateOfOtherImage);
+        }
+        if u32::from_le_bytes(*crc) != CRC32.checksum(body) {
+            return Err(EngineError::StateChecksum);
+        }
+        self.state.as_mut_bytes().copy_from_slice(body);
+        self.logits.fill(0);
+        self.posteriors.fill(0);
+        Ok(())
+    }
+
+    /// Runs the built-in test vector from a reset, and resets again.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::NoTestVector`], or [`EngineError::SelfTest`] if the
+    /// outputs differ from those at export: the build or the core computes
+    /// something else.
+    pub fn self_test(&mut self) -> Result<(), EngineError> {
+        let vector = self.image.test_vector().ok_or(EngineError::NoTestVector)?;
+        let computed = self.output_checksum(vector.frames());
+        let expected = vector.crc32();
+        if computed == expected {
+            Ok(())
+        } else {
+            Err(EngineError::SelfTest { expected, computed })
+        }
+    }
+
+    /// CRC-32 over the outputs to `frames` from a reset: logits, then
+    /// posteriors of every frame, little-endian. Frames of the wrong length
+    /// are left out. The engine is reset afterwards.
+    pub fn output_checksum<'f>(&mut self, frames: impl Iterator<Item = &'f [i8]>) -> u32 {
+        self.reset();
+        let mut digest = CRC32.digest();
+        for frame in frames {
+            if let Ok(output) = self.push(frame) {
+                digest.update(output.logits.as_bytes());
+                digest.update(output.posteriors.as_bytes());
+            }
+        }
+        self.reset();
+        digest.finalize()
+    }
+}

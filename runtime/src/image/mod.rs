@@ -1,0 +1,281 @@
+//! The model image: one flat file, validated once, read in place from flash.
+//!
+//! `FORMAT.md` beside the sources writes the format down. [`Image::parse`]
+//! looks at every byte that matters; after it no accessor can fail or panic.
+
+mod bytes;
+mod decode;
+mod plan;
+pub mod record;
+mod sections;
+
+pub use plan::MemoryPlan;
+pub use sections::TestVector;
+
+use crate::audio::AudioParams;
+use crate::detector::DetectorParams;
+use crate::error::ImageError;
+use crate::layers::{Layer, Signal};
+use bytes::Bytes;
+use crc::{CRC_32_ISO_HDLC, Crc, Table};
+use record::{HEADER_BYTES, Header, LayerRecord, MAGIC, MAX_LAYERS, TARGET_PORTABLE, VERSION};
+
+pub(crate) static CRC32: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
+
+/// Byte offset of the checksum in the header.
+const CRC_OFFSET: usize = 12;
+
+/// A validated model image.
+#[derive(Clone, Copy)]
+pub struct Image<'a> {
+    bytes: Bytes<'a>,
+    header: Header,
+    records: &'a [LayerRecord],
+    labels: &'a [u8],
+    audio: Option<AudioParams<'a>>,
+    detector: Option<DetectorParams>,
+    test_vector: Option<TestVector<'a>>,
+    input_width: usize,
+    classes: usize,
+}
+
+/// Checksum of an image: CRC-32 (ISO-HDLC) over all bytes but those of the
+/// checksum itself. `None` if there are fewer bytes than a header has.
+#[must_use]
+pub fn checksum(image: &[u8]) -> Option<u32> {
+    let mut digest = CRC32.digest();
+    digest.update(image.get(..CRC_OFFSET)?);
+    digest.update(image.get(CRC_OFFSET + 4..)?);
+    Some(digest.finalize())
+}
+
+impl<'a> Image<'a> {
+    /// Validates an image that fills `bytes` exactly.
+    ///
+    /// `bytes` must start at a multiple of 4.
+    ///
+    /// # Errors
+    ///
+    /// An [`ImageError`] that names what is wrong; see there.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, ImageError> {
+        let header = Self::header_of(bytes)?;
+        let (needed, given) = (header.total_bytes, bytes.len() as u32);
+        if (needed as usize) < bytes.len() {
+            return Err(ImageError::TrailingBytes { needed, given });
+        }
+        Self::parse_region(bytes)
+    }
+
+    /// Validates an image at the start of a flash region, which may be larger.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parse`], without [`ImageError::TrailingBytes`].
+    pub fn parse_region(region: &'a [u8]) -> Result<Self, ImageError> {
+        let header = Self::header_of(region)?;
+        let bytes = region
+            .get(..header.total_bytes as usize)
+            .ok_or(ImageError::Truncated {
+                needed: header.total_bytes,
+                given: region.len() as u32,
+            })?;
+        let computed = checksum(bytes).ok_or(ImageError::Header)?;
+        if computed != header.crc32 {
+            return Err(ImageError::Checksum {
+                stated: header.crc32,
+                computed,
+            });
+        }
+        Self::validate(Bytes(bytes), header)
+    }
+
+    /// Reads and checks the header: all that can be said before the length is known.
+    fn header_of(bytes: &[u8]) -> Result<Header, ImageError> {
+        if !(bytes.as_ptr() as usize).is_multiple_of(4) {
+            return Err(ImageError::Misaligned);
+        }
+        let given = bytes.len() as u32;
+        if bytes.len() < usize::from(HEADER_BYTES) {
+            return Err(ImageError::Truncated {
+                needed: u32::from(HEADER_BYTES),
+                given,
+            });
+        }
+        let header: Header = Bytes(bytes).one(0)?;
+        if header.magic != MAGIC {
+            return Err(ImageError::BadMagic);
+        }
+        if header.version > VERSION {
+            return Err(ImageError::NewerVersion {
+                found: header.version,
+                supported: VERSION,
+            });
+        }
+        if header.version == 0
+            || header.header_bytes != HEADER_BYTES
+            || header.total_bytes < u32::from(HEADER_BYTES)
+            || header.reserved != [0; 3]
+        {
+            return Err(ImageError::Header);
+        }
+        Ok(header)
+    }
+
+    fn validate(bytes: Bytes<'a>, header: Header) -> Result<Self, ImageError> {
+        if header.target != TARGET_PORTABLE {
+            return Err(ImageError::WrongTarget {
+                found: header.target,
+            });
+        }
+        let found = header.layer_count;
+        if found == 0 || found > MAX_LAYERS {
+            return Err(ImageError::LayerCount { found });
+        }
+        let records: &[LayerRecord] = bytes.slice(header.layer_table, usize::from(found))?;
+
+        let mut signal = None;
+        let mut input_width = 0;
+        for (index, record) in (0..).zip(records) {
+            let layer = decode::layer(bytes, index, record)?;
+            decode::validate(index, record, &layer)?;
+            match (signal, layer.input()) {
+                (None, Signal::Codes { width, .. }) => input_width = width,
+                (Some(before), input) if before == input => {}
+                _ => return Err(ImageError::Chain { layer: index }),
+            }
+            signal = Some(layer.output());
+        }
+        let Some(Signal::Logits { width: classes }) = signal else {
+            return Err(ImageError::Chain { layer: found - 1 });
+        };
+
+        let mut image = Self {
+            bytes,
+            header,
+            records,
+            labels: bytes.slice(header.labels, header.label_bytes as usize)?,
+            audio: None,
+            detector: None,
+            test_vector: None,
+            input_width,
+            classes,
+        };
+        let plan = image.memory_plan();
+        if (plan.arena_bytes(), plan.state_bytes()) != (header.arena_bytes, header.state_bytes) {
+            return Err(ImageError::MemoryPlan {
+                computed: plan.arena_bytes(),
+                stated: header.arena_bytes,
+            });
+        }
+        sections::check_labels(image.labels, classes)?;
+        image.audio = sections::audio(bytes, header.audio, input_width)?;
+        image.detector = sections::detector(bytes, header.detector, classes)?;
+        image.test_vector = sections::test_vector(bytes, header.test_vector, input_width)?;
+        Ok(image)
+    }
+
+    /// The layers, in order.
+    pub fn layers(&self) -> impl Iterator<Item = Layer<'a>> + use<'a> {
+        let bytes = self.bytes;
+        // Validation decoded every record: this never stops early.
+        (0..)
+            .zip(self.records)
+            .map_while(move |(i, r)| decode::layer(bytes, i, r).ok())
+    }
+
+    /// The labels, one per class.
+    pub fn labels(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        sections::Labels::new(self.labels)
+    }
+
+    /// The label of a class, `""` if there is no such class.
+    #[must_use]
+    pub fn label(&self, class: usize) -> &'a str {
+        self.labels().nth(class).unwrap_or("")
+    }
+
+    /// Codes of one input frame.
+    #[must_use]
+    pub const fn input_len(&self) -> usize {
+        self.input_width
+    }
+
+    /// Number of classes.
+    #[must_use]
+    pub const fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Bytes of arena the engine needs.
+    #[must_use]
+    pub const fn arena_bytes(&self) -> usize {
+        self.header.arena_bytes as usize
+    }
+
+    /// Of the arena, bytes of state; a saved state is [`crate::engine::SAVE_HEADER`] longer.
+    #[must_use]
+    pub const fn state_bytes(&self) -> usize {
+        self.header.state_bytes as usize
+    }
+
+    /// Length of the image in bytes.
+    #[must_use]
+    pub const fn total_bytes(&self) -> usize {
+        self.header.total_bytes as usize
+    }
+
+    /// CRC-32 of the image: its identity.
+    #[must_use]
+    pub const fn crc32(&self) -> u32 {
+        self.header.crc32
+    }
+
+    /// The header.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Audio front-end parameters, if the input is audio.
+    #[must_use]
+    pub const fn audio(&self) -> Option<AudioParams<'a>> {
+        self.audio
+    }
+
+    /// Detector settings, if the image has any.
+    #[must_use]
+    pub const fn detector(&self) -> Option<DetectorParams> {
+        self.detector
+    }
+
+    /// The built-in test vector, if the image has one.
+    #[must_use]
+    pub const fn test_vector(&self) -> Option<TestVector<'a>> {
+        self.test_vector
+    }
+
+    /// The memory plan of the layers in `bytes`, an image still being built
+    /// whose header states neither plan nor checksum yet.
+    ///
+    /// # Errors
+    ///
+    /// If a layer record is invalid; the numbers inside layers are not looked at.
+    pub fn plan_of(bytes: &'a [u8], header: &Header) -> Result<MemoryPlan, ImageError> {
+        let bytes = Bytes(bytes);
+        let records: &[LayerRecord] =
+            bytes.slice(header.layer_table, usize::from(header.layer_count))?;
+        for (index, record) in (0..).zip(records) {
+            decode::layer(bytes, index, record)?;
+        }
+        let layers = (0..).zip(records);
+        Ok(MemoryPlan::of(
+            layers.map_while(|(i, r)| decode::layer(bytes, i, r).ok()),
+        ))
+    }
+
+    /// The memory plan of the engine.
+    #[must_use]
+    pub fn memory_plan(&self) -> MemoryPlan {
+        MemoryPlan::of(self.layers())
+    }
+}

@@ -1,0 +1,59 @@
+//! The memory plan: which words of the arena hold what.
+//!
+//! ```text
+//! [ state of layer 0 | state of layer 1 | ... ]  kept from step to step
+//! [ codes A | codes B | logits | posteriors | scratch of the widest layer ]
+//! ```
+
+use crate::arena::words_of;
+use crate::layers::{Layer, Signal};
+
+/// Sizes of the parts of an arena, in words of 4 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryPlan {
+    /// State of all layers.
+    pub state: usize,
+    /// One of the two buffers of codes that pass between layers.
+    pub codes: usize,
+    /// Codes that the buffer must hold.
+    pub code_width: usize,
+    /// Logits, and of the same size the posteriors.
+    pub logits: usize,
+    /// Classes.
+    pub classes: usize,
+    /// Scratch of the layer that needs most.
+    pub scratch: usize,
+}
+
+impl MemoryPlan {
+    /// Plans the arena of a model.
+    #[must_use]
+    pub fn of<'a>(layers: impl Iterator<Item = Layer<'a>>) -> Self {
+        let mut plan = Self::default();
+        for layer in layers {
+            plan.state += layer.state_words();
+            plan.scratch = plan.scratch.max(layer.scratch_words());
+            for signal in [layer.input(), layer.output()] {
+                match signal {
+                    Signal::Codes { width, .. } => plan.code_width = plan.code_width.max(width),
+                    Signal::Logits { width } => plan.classes = plan.classes.max(width),
+                }
+            }
+        }
+        plan.codes = words_of::<i8>(plan.code_width);
+        plan.logits = words_of::<i16>(plan.classes);
+        plan
+    }
+
+    /// Bytes of state.
+    #[must_use]
+    pub const fn state_bytes(&self) -> u32 {
+        (self.state * 4) as u32
+    }
+
+    /// Bytes of the whole arena.
+    #[must_use]
+    pub const fn arena_bytes(&self) -> u32 {
+        ((self.state + 2 * self.codes + 2 * self.logits + self.scratch) * 4) as u32
+    }
+}

@@ -1,0 +1,194 @@
+//! The fixed-size records of the image, as written in `FORMAT.md`.
+//!
+//! The exporter writes these very structs. All fields are little-endian; the
+//! crate refuses to build for big-endian targets, where reading in place
+//! would be wrong.
+
+use crate::quant::Requant;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+#[cfg(not(target_endian = "little"))]
+compile_error!("model images are read in place and need a little-endian target");
+
+/// First four bytes of an image.
+pub const MAGIC: [u8; 4] = *b"PGIM";
+/// Format version written and read.
+pub const VERSION: u16 = 1;
+/// Bytes of the header.
+pub const HEADER_BYTES: u16 = 64;
+/// Bytes of a layer record.
+pub const LAYER_BYTES: usize = 48;
+/// Most layers an image may have.
+pub const MAX_LAYERS: u16 = 64;
+/// Target tag of weights that every target can run.
+pub const TARGET_PORTABLE: u16 = 0;
+/// Most columns of a weight matrix; see [`crate::kernels::Kernels`] for the bound.
+pub const MAX_COLUMNS: usize = 1 << 14;
+/// Most outputs of a layer.
+pub const MAX_OUTPUTS: usize = 1 << 14;
+/// Largest magnitude of a bias.
+pub const MAX_BIAS: i32 = 1 << 29;
+/// Largest magnitude of a threshold.
+pub const MAX_THRESHOLD: i32 = 1 << 30;
+/// Most frames of a pooling window.
+pub const MAX_WINDOW: u16 = 1024;
+
+/// The header, 64 bytes.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Header {
+    /// [`MAGIC`].
+    pub magic: [u8; 4],
+    /// [`VERSION`].
+    pub version: u16,
+    /// [`HEADER_BYTES`].
+    pub header_bytes: u16,
+    /// Length of the image.
+    pub total_bytes: u32,
+    /// CRC-32 (ISO-HDLC) of the image with this field left out.
+    pub crc32: u32,
+    /// Target the weights are laid out for; [`TARGET_PORTABLE`].
+    pub target: u16,
+    /// Number of layer records.
+    pub layer_count: u16,
+    /// Offset of the layer table.
+    pub layer_table: u32,
+    /// Offset of the labels.
+    pub labels: u32,
+    /// Bytes of the labels.
+    pub label_bytes: u32,
+    /// Offset of the audio section, 0 if none.
+    pub audio: u32,
+    /// Offset of the detector section, 0 if none.
+    pub detector: u32,
+    /// Offset of the built-in test vector, 0 if none.
+    pub test_vector: u32,
+    /// Bytes of arena the engine needs.
+    pub arena_bytes: u32,
+    /// Of these, bytes of state at the front.
+    pub state_bytes: u32,
+    /// Zero.
+    pub reserved: [u32; 3],
+}
+
+/// Kind tags of [`LayerRecord::kind`].
+pub mod kind {
+    /// LSTM.
+    pub const LSTM: u8 = 1;
+    /// Dense.
+    pub const DENSE: u8 = 2;
+    /// Sliding mean of logits.
+    pub const MEAN_POOL: u8 = 3;
+    /// Sliding mean of logits weighted by a score.
+    pub const ATTENTION_POOL: u8 = 4;
+}
+
+/// Tags of [`LayerRecord::layout`].
+pub mod layout {
+    /// Row-major only (dense layers).
+    pub const ROWS: u8 = 0;
+    /// Column panels of 16 rows only (recurrent layers, one copy).
+    pub const PANELS: u8 = 1;
+    /// Column panels and a row-major copy (recurrent layers, two copies).
+    pub const PANELS_AND_ROWS: u8 = 2;
+}
+
+/// Tags of [`LayerRecord::output`].
+pub mod output {
+    /// The layer's own codes (LSTM), or logits (dense, pooling).
+    pub const DEFAULT: u8 = 0;
+    /// Dense: unsigned codes (ReLU).
+    pub const UNSIGNED_CODES: u8 = 1;
+    /// Dense: signed codes.
+    pub const SIGNED_CODES: u8 = 2;
+}
+
+/// One entry of the layer table, 48 bytes. Fields a kind does not use are zero.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct LayerRecord {
+    /// One of [`kind`].
+    pub kind: u8,
+    /// Tag of the gate kind.
+    pub gate: u8,
+    /// Activation bits B of the input codes.
+    pub bits: u8,
+    /// Bits of the prediction digit.
+    pub msb_bits: u8,
+    /// 1 if input codes are signed.
+    pub signed: u8,
+    /// One of [`layout`].
+    pub layout: u8,
+    /// One of [`output`].
+    pub output: u8,
+    /// Bits of output codes, 0 where the output has none of its own.
+    pub output_bits: u8,
+    /// Input width.
+    pub inputs: u16,
+    /// Output width; hidden units of an LSTM; classes of a pooling layer,
+    /// whose input is one wider if it has a score.
+    pub outputs: u16,
+    /// Rows that share a threshold.
+    pub gate_block: u16,
+    /// Frames of a pooling window.
+    pub window: u16,
+    /// Offset of the weights in their first layout.
+    pub weights: u32,
+    /// Offset of the row-major copy.
+    pub row_copy: u32,
+    /// Offset of the biases, i32 each.
+    pub bias: u32,
+    /// Offset of the thresholds, i32 each.
+    pub thresholds: u32,
+    /// Offset of the requantisations, one per row.
+    pub requant: u32,
+    /// LSTM: requantisation of `o * tanh(c)` to codes.
+    pub hidden_requant: Requant,
+    /// Zero.
+    pub reserved: [u32; 2],
+}
+
+/// Start of the audio section, 16 bytes; filters and band norms follow.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct AudioRecord {
+    /// Samples per second.
+    pub sample_rate: u32,
+    /// Samples per window.
+    pub window: u16,
+    /// Samples per hop.
+    pub hop: u16,
+    /// First FFT bin of the filter bank.
+    pub first_bin: u16,
+    /// FFT bins of the filter bank.
+    pub bins: u16,
+    /// Mel bands.
+    pub bands: u8,
+    /// Largest magnitude of an input code, 1 to 127.
+    pub code_limit: u8,
+    /// Zero.
+    pub reserved: [u8; 2],
+}
+
+/// Start of the test vector, 8 bytes; `frames` x input width codes follow.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct TestRecord {
+    /// Frames of input codes.
+    pub frames: u16,
+    /// Zero.
+    pub reserved: u16,
+    /// CRC-32 over the outputs of every frame: logits, then posteriors, little-endian.
+    pub crc32: u32,
+}
+
+const _: () = assert!(size_of::<Header>() == HEADER_BYTES as usize);
+const _: () = assert!(size_of::<LayerRecord>() == LAYER_BYTES);

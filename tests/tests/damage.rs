@@ -1,0 +1,177 @@
+//! Damaged images and states: refused by name or harmless, never a panic.
+
+use pg_host::image::{ImageBytes, build};
+use pg_runtime::engine::Engine;
+use pg_runtime::error::{EngineError, ImageError};
+use pg_runtime::image::{Image, checksum};
+use pg_tests::{Frames, SMALL, random_model};
+
+fn small() -> Vec<u8> {
+    build(&random_model(1, SMALL))
+        .expect("image")
+        .as_bytes()
+        .to_vec()
+}
+
+fn parse(bytes: &[u8]) -> Result<(), ImageError> {
+    let aligned = ImageBytes::new(bytes);
+    Image::parse(aligned.as_bytes()).map(|_| ())
+}
+
+/// Writes a correct checksum, so that validation has to find the damage itself.
+fn reseal(bytes: &mut [u8]) {
+    let crc = checksum(bytes).expect("header");
+    bytes[12..16].copy_from_slice(&crc.to_le_bytes());
+}
+
+/// Runs a model that validation let through.
+fn run(bytes: &[u8]) {
+    let aligned = ImageBytes::new(bytes);
+    let image = Image::parse(aligned.as_bytes()).expect("valid");
+    assert_eq!(image.labels().count(), image.classes());
+    let mut arena = vec![0; image.arena_bytes() / 4];
+    let mut engine = Engine::new(&image, &mut arena).expect("arena");
+    let mut frames = Frames::new(2, image.input_len(), 8);
+    for _ in 0..30 {
+        engine.push(frames.step()).expect("frame");
+    }
+    let _ = engine.self_test();
+}
+
+#[test]
+fn every_flipped_byte_is_refused() {
+    let good = small();
+    assert_eq!(parse(&good), Ok(()));
+    for at in 0..good.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut bad = good.clone();
+            bad[at] ^= flip;
+            assert!(parse(&bad).is_err(), "byte {at} ^ {flip:#x} accepted");
+        }
+    }
+}
+
+#[test]
+fn every_flipped_byte_with_a_correct_checksum_is_refused_or_harmless() {
+    let good = small();
+    let (mut refused, mut harmless) = (0, 0);
+    for at in 0..good.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut bad = good.clone();
+            bad[at] ^= flip;
+            if !(12..16).contains(&at) {
+                reseal(&mut bad);
+            }
+            match parse(&bad) {
+                Err(_) => refused += 1,
+                Ok(()) => {
+                    run(&bad);
+                    harmless += 1;
+                }
+            }
+        }
+    }
+    // Weights may change, structure may not: both cases must occur.
+    assert!(refused > 500 && harmless > 500, "{refused} {harmless}");
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    let good = small();
+    for length in 0..good.len() {
+        let error = parse(&good[..length]).expect_err("truncated");
+        assert!(
+            matches!(error, ImageError::Truncated { .. }),
+            "{length}: {error:?}"
+        );
+    }
+}
+
+#[test]
+fn wrong_images_are_named() {
+    let good = small();
+    let with = |at: usize, bytes: &[u8]| {
+        let mut bad = good.clone();
+        bad[at..at + bytes.len()].copy_from_slice(bytes);
+        reseal(&mut bad);
+        parse(&bad)
+    };
+    let mut longer = good.clone();
+    longer.extend_from_slice(&[0; 4]);
+    let (needed, given) = (good.len() as u32, longer.len() as u32);
+    assert_eq!(
+        parse(&longer),
+        Err(ImageError::TrailingBytes { needed, given })
+    );
+    assert_eq!(with(0, b"ELF!"), Err(ImageError::BadMagic));
+    let newer = ImageError::NewerVersion {
+        found: 2,
+        supported: 1,
+    };
+    assert_eq!(with(4, &[2, 0]), Err(newer));
+    assert_eq!(with(16, &[4, 0]), Err(ImageError::WrongTarget { found: 4 }));
+    assert_eq!(with(18, &[0, 0]), Err(ImageError::LayerCount { found: 0 }));
+    let stated = u32::from_le_bytes(good[44..48].try_into().expect("4"));
+    let plan = with(44, &(stated + 4).to_le_bytes());
+    assert!(
+        matches!(plan, Err(ImageError::MemoryPlan { .. })),
+        "{plan:?}"
+    );
+    let misaligned = ImageBytes::new(&[&[0u8; 1][..], &good].concat());
+    let error = Image::parse(&misaligned.as_bytes()[1..]).map(|_| ());
+    assert_eq!(error, Err(ImageError::Misaligned));
+    // A region may be larger than its image.
+    let region = ImageBytes::new(&longer);
+    assert!(Image::parse_region(region.as_bytes()).is_ok());
+}
+
+#[test]
+fn small_arenas_and_foreign_states_are_named() {
+    let bytes = ImageBytes::new(&small());
+    let image = bytes.image().expect("image");
+    let needed = image.arena_bytes() as u32;
+    let mut arena = vec![0; image.arena_bytes() / 4 - 1];
+    let error = Engine::new(&image, &mut arena).err();
+    let given = needed - 4;
+    assert_eq!(error, Some(EngineError::ArenaTooSmall { needed, given }));
+    assert!(error.expect("error").to_string().contains("4 are missing"));
+
+    let mut arena = vec![0; image.arena_bytes() / 4];
+    let mut engine = Engine::new(&image, &mut arena).expect("arena");
+    engine.self_test().expect("self-test");
+    let mut saved = vec![0; engine.save_bytes()];
+    engine.save(&mut saved).expect("save");
+    let mut bad = saved.clone();
+    bad[0] ^= 1;
+    assert_eq!(engine.restore(&bad), Err(EngineError::StateOfOtherImage));
+    let mut bad = saved.clone();
+    *bad.last_mut().expect("byte") ^= 1;
+    assert_eq!(engine.restore(&bad), Err(EngineError::StateChecksum));
+    let short = engine.restore(&saved[1..]);
+    assert!(matches!(short, Err(EngineError::StateLength { .. })));
+    assert!(matches!(
+        engine.push(&[0; 4]),
+        Err(EngineError::InputLength { .. })
+    ));
+}
+
+#[test]
+fn a_forged_state_cannot_panic() {
+    let bytes = ImageBytes::new(&small());
+    let image = bytes.image().expect("image");
+    let mut arena = vec![0; image.arena_bytes() / 4];
+    let mut engine = Engine::new(&image, &mut arena).expect("arena");
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+    for fill in [0xff, 0x80, 0x7f, 0x55] {
+        let mut saved = vec![fill; engine.save_bytes()];
+        saved[..4].copy_from_slice(&image.crc32().to_le_bytes());
+        let sum = crc.checksum(&saved[8..]);
+        saved[4..8].copy_from_slice(&sum.to_le_bytes());
+        engine.restore(&saved).expect("restore");
+        let mut frames = Frames::new(9, 5, 8);
+        for _ in 0..20 {
+            engine.push(frames.step()).expect("frame");
+        }
+        engine.rebuild();
+    }
+}
