@@ -70,6 +70,7 @@ pub(super) fn audio<'a>(
     let norm = filters.saturating_add(4 * u32::from(r.bins));
     let params = AudioParams {
         bands: r.bands,
+        code_limit: r.code_limit,
         first_bin: r.first_bin,
         filters: bytes.slice(filters, usize::from(r.bins))?,
         norm: bytes.slice(norm, usize::from(r.bands))?,
