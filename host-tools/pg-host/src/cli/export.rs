@@ -1,0 +1,89 @@
+//! `export`.
+
+use anyhow::{Result, ensure};
+use clap::{Args, ValueEnum};
+use pg_host::export::{ExportOptions, Gates, export};
+use pg_host::fsio;
+use pg_host::image::WeightCopies;
+use pg_host::inspect::inspect;
+use pg_host::model::TrainedModel;
+use std::path::PathBuf;
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Copies {
+    One,
+    Two,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum GateChoice {
+    Learned,
+    Open,
+}
+
+/// Arguments of `export`.
+#[derive(Args)]
+pub struct Export {
+    /// Trained model (.safetensors).
+    model: PathBuf,
+    /// Model image to write.
+    #[arg(long, short)]
+    output: PathBuf,
+    /// Copies of the recurrent weights: one is smallest, two fastest.
+    #[arg(long, value_enum, default_value = "two")]
+    copies: Copies,
+    /// Learned gates, or all open: the plain integer network for comparison.
+    #[arg(long, value_enum, default_value = "learned")]
+    gates: GateChoice,
+    /// Averaged posterior above which a word is reported, 0 to 1.
+    #[arg(long)]
+    threshold: Option<f64>,
+    /// Averaged posterior below which the word may be reported again.
+    #[arg(long)]
+    release: Option<f64>,
+    /// Frames averaged, 1 to 16.
+    #[arg(long)]
+    smooth: Option<u8>,
+    /// Frames of 20 ms after an event in which nothing is reported.
+    #[arg(long)]
+    refractory: Option<u8>,
+}
+
+fn q15(name: &str, x: f64) -> Result<u16> {
+    ensure!(
+        x > 0.0 && x < 1.0,
+        "--{name} must lie between 0 and 1, not {x}"
+    );
+    Ok(((x * 32768.0).round() as u16).clamp(1, 32767))
+}
+
+impl Export {
+    pub fn run(self) -> Result<()> {
+        let model = TrainedModel::load(&self.model)?;
+        let mut options = ExportOptions {
+            copies: match self.copies {
+                Copies::One => WeightCopies::One,
+                Copies::Two => WeightCopies::Two,
+            },
+            gates: match self.gates {
+                GateChoice::Learned => Gates::Learned,
+                GateChoice::Open => Gates::Open,
+            },
+            ..ExportOptions::default()
+        };
+        let d = &mut options.detector;
+        if let Some(x) = self.threshold {
+            d.threshold = q15("threshold", x)?;
+            d.release = d.release.min(d.threshold);
+        }
+        if let Some(x) = self.release {
+            d.release = q15("release", x)?;
+        }
+        d.smooth = self.smooth.unwrap_or(d.smooth);
+        d.refractory = self.refractory.unwrap_or(d.refractory);
+        let image = export(&model, &options)?;
+        fsio::write_atomic(&self.output, image.as_bytes())?;
+        println!("{}", inspect(&image)?);
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! `eval`, `run`, `detect`, `inspect`.
+
+use super::show;
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use pg_host::data::{Dataset, Split, read_clip};
+use pg_host::image::ImageBytes;
+use pg_host::spotter::{Spotter, arena};
+use pg_host::{eval, inspect, stream};
+use pg_runtime::audio::SAMPLE_RATE;
+use pg_runtime::probe::NoProbe;
+use std::path::PathBuf;
+
+/// A split by name.
+pub fn parse_split(name: &str) -> Result<Split, String> {
+    (Split::ALL.into_iter())
+        .find(|s| s.name() == name)
+        .ok_or_else(|| "choose train, valid or test".into())
+}
+
+/// Arguments of `eval`.
+#[derive(Args)]
+pub struct Eval {
+    /// Model image.
+    image: PathBuf,
+    /// Directory with manifest.csv.
+    #[arg(long)]
+    data: PathBuf,
+    /// train, valid or test.
+    #[arg(long, default_value = "test", value_parser = parse_split)]
+    split: Split,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Eval {
+    pub fn run(self) -> Result<()> {
+        let image = ImageBytes::read(&self.image)?;
+        let data = Dataset::open(&self.data)?;
+        let bar = ProgressBar::new(data.split(self.split).count() as u64);
+        bar.set_style(ProgressStyle::with_template(
+            "{bar:40} {pos}/{len} clips, {eta} left",
+        )?);
+        let result = eval::evaluate(&image, &data, self.split, &|n| bar.inc(n));
+        bar.finish_and_clear();
+        show(&result?, self.json)
+    }
+}
+
+/// Arguments of `run`.
+#[derive(Args)]
+pub struct RunClip {
+    /// Model image.
+    image: PathBuf,
+    /// WAV or FLAC, 16 kHz, mono, 16 bits.
+    clip: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(serde::Serialize)]
+struct Answer {
+    seconds: f64,
+    label: String,
+    posterior: f64,
+    detections: Vec<stream::Detection>,
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(
+            f,
+            "{:.2} s; at its end: {} ({:.1} %)",
+            self.seconds,
+            self.label,
+            100.0 * self.posterior
+        )?;
+        for d in &self.detections {
+            writeln!(f, "{:8.2} s  {:<10} {:.2}", d.time, d.label, d.score)?;
+        }
+        write!(f, "{} detections", self.detections.len())
+    }
+}
+
+impl RunClip {
+    pub fn run(self) -> Result<()> {
+        let bytes = ImageBytes::read(&self.image)?;
+        let image = bytes.image()?;
+        let samples = read_clip(&self.clip)?;
+        let mut memory = arena(&image);
+        let mut spotter = Spotter::new(&image, &mut memory)?;
+        let mut frames = 0;
+        spotter.push(&samples, false, &mut NoProbe, |_, _| frames += 1)?;
+        ensure!(
+            frames > 0,
+            "{} is shorter than one window of 40 ms",
+            self.clip.display()
+        );
+        let output = spotter.output();
+        let class = output.class();
+        let posterior = output.posteriors.get(class).copied().unwrap_or(0);
+        let answer = Answer {
+            seconds: samples.len() as f64 / f64::from(SAMPLE_RATE),
+            label: image.label(class).to_owned(),
+            posterior: f64::from(posterior) / 32768.0,
+            detections: match image.detector() {
+                Some(_) => stream::detect(&bytes, &samples)?,
+                None => Vec::new(),
+            },
+        };
+        show(&answer, self.json)
+    }
+}
+
+/// Arguments of `detect`.
+#[derive(Args)]
+pub struct Detect {
+    /// Model image.
+    image: PathBuf,
+    /// Directory with manifest.csv.
+    #[arg(long)]
+    data: PathBuf,
+    /// train, valid or test.
+    #[arg(long, default_value = "valid", value_parser = parse_split)]
+    split: Split,
+    /// Length of the stream.
+    #[arg(long, default_value_t = 600)]
+    seconds: u32,
+    /// Seed of the stream.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Detect {
+    pub fn run(self) -> Result<()> {
+        let image = ImageBytes::read(&self.image)?;
+        let data = Dataset::open(&self.data)?;
+        let composed = stream::compose(&data, self.split, self.seconds, self.seed)?;
+        let found = stream::detect(&image, &composed.samples)?;
+        show(&stream::score(&composed, &found), self.json)
+    }
+}
+
+/// Arguments of `inspect`.
+#[derive(Args)]
+pub struct Inspect {
+    /// Model image.
+    image: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Inspect {
+    pub fn run(self) -> Result<()> {
+        let image = ImageBytes::read(&self.image)?;
+        let report = inspect::inspect(&image)
+            .with_context(|| format!("inspecting {}", self.image.display()))?;
+        show(&report, self.json)
+    }
+}

@@ -1,0 +1,82 @@
+//! The command line.
+
+mod boards;
+mod data;
+mod export;
+mod measure;
+#[cfg(feature = "train")]
+mod train;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+
+/// Train, export, evaluate, inspect, run and verify precision-gated models.
+#[derive(Parser)]
+#[command(name = "pg-host", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train a model from a recipe.
+    #[cfg(feature = "train")]
+    Train(train::Train),
+    /// Turn a trained model into a model image.
+    Export(export::Export),
+    /// Evaluate an image on a data set: accuracy, sparsity, executed MACs.
+    Eval(measure::Eval),
+    /// Run an image on a clip or a long stream and list its detections.
+    Run(measure::RunClip),
+    /// Score the detector on a stream composed of a data set's clips.
+    Detect(measure::Detect),
+    /// Show what is in an image: layers, sizes, thresholds, memory plan.
+    Inspect(measure::Inspect),
+    /// Compare host and emulated boards, byte for byte.
+    Verify(boards::Verify),
+    /// Run a firmware on an emulated board and show its log.
+    Emulate(boards::Emulate),
+    /// List the boards.
+    Boards,
+    /// Check, fetch or pack a data set.
+    #[command(subcommand)]
+    Data(data::Data),
+}
+
+/// Parses the arguments and runs the command.
+pub fn run() -> Result<()> {
+    // Clap exits with 2 for a wrong command line; every error here is exit code 1.
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            std::process::exit(i32::from(error.use_stderr()));
+        }
+    };
+    match cli.command {
+        #[cfg(feature = "train")]
+        Command::Train(c) => c.run(),
+        Command::Export(c) => c.run(),
+        Command::Eval(c) => c.run(),
+        Command::Run(c) => c.run(),
+        Command::Detect(c) => c.run(),
+        Command::Inspect(c) => c.run(),
+        Command::Verify(c) => c.run(),
+        Command::Emulate(c) => c.run(),
+        Command::Boards => boards::list(),
+        Command::Data(c) => c.run(),
+    }
+}
+
+/// Prints as JSON or in words.
+fn show(value: &(impl Serialize + std::fmt::Display), json: bool) -> Result<()> {
+    if json {
+        let text = serde_json::to_string_pretty(value).context("writing JSON")?;
+        println!("{text}");
+    } else {
+        println!("{value}");
+    }
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! The table of boards, and the firmware of each.
+
+use anyhow::{Context, Result, bail, ensure};
+use object::{Object, ObjectSection, SectionKind};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Where a board wants the model image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelRegion {
+    /// First address.
+    pub address: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// An emulated board, as `firmware/boards.toml` describes it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Board {
+    /// Name.
+    pub name: String,
+    /// Core, in words.
+    pub core: String,
+    /// Crate folder, relative to `firmware/`.
+    pub folder: String,
+    /// Rust target.
+    pub target: String,
+    /// Emulator program.
+    pub qemu: String,
+    /// Emulator arguments of this board.
+    pub args: Vec<String>,
+    /// Bytes of flash for code.
+    pub flash: u64,
+    /// Bytes of RAM, stack included.
+    pub ram: u64,
+    /// Bytes of stack.
+    pub stack: u64,
+    /// Region of the model image.
+    pub model: ModelRegion,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    board: Vec<Board>,
+}
+
+/// Sizes of a firmware, from its ELF.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Sizes {
+    /// Bytes of flash: code, constants, initial values of data.
+    pub flash: u64,
+    /// Bytes of static RAM: data and zeroed data, arena included.
+    pub ram: u64,
+}
+
+/// The `firmware` folder of the checkout that the current directory is in.
+///
+/// # Errors
+///
+/// If there is none.
+pub fn firmware_folder() -> Result<PathBuf> {
+    let here = std::env::current_dir().context("no current directory")?;
+    (here.ancestors().map(|a| a.join("firmware")))
+        .find(|f| f.join("boards.toml").is_file())
+        .context("no firmware/boards.toml here or above: run this inside a checkout of the project")
+}
+
+/// All boards.
+///
+/// # Errors
+///
+/// If the table cannot be read.
+pub fn boards() -> Result<Vec<Board>> {
+    let path = firmware_folder()?.join("boards.toml");
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let table: Table =
+        toml::from_str(&text).with_context(|| format!("{} is not valid", path.display()))?;
+    Ok(table.board)
+}
+
+/// The board of this name.
+///
+/// # Errors
+///
+/// If there is none; the names are listed.
+pub fn find(name: &str) -> Result<Board> {
+    let boards = boards()?;
+    let names: Vec<_> = boards.iter().map(|b| b.name.clone()).collect();
+    (boards.into_iter().find(|b| b.name == name)).with_context(|| {
+        format!(
+            "there is no board {name:?}; choose from {}",
+            names.join(", ")
+        )
+    })
+}
+
+impl Board {
+    /// Builds the board's firmware in release mode; returns its ELF.
+    ///
+    /// # Errors
+    ///
+    /// If cargo fails; its own words are on standard error.
+    pub fn build(&self) -> Result<PathBuf> {
+        let firmware = firmware_folder()?;
+        let target = firmware.join("target");
+        let status = Command::new("cargo")
+            .args(["build", "--quiet", "--release", "--locked", "--target-dir"])
+            .arg(&target)
+            .current_dir(firmware.join(&self.folder))
+            // Flags meant for the host must not reach the board's build.
+            .env_remove("RUSTFLAGS")
+            .env_remove("CARGO_BUILD_TARGET")
+            .status()
+            .context("cannot start cargo")?;
+        ensure!(
+            status.success(),
+            "building the firmware of {} failed; is the target installed? \
+             `rustup target add {}` adds it",
+            self.name,
+            self.target
+        );
+        Ok(target.join(&self.target).join("release").join(&self.name))
+    }
+
+    /// Sizes of a firmware of this board, checked against its memory.
+    ///
+    /// # Errors
+    ///
+    /// If the ELF cannot be read, or does not fit.
+    pub fn sizes(&self, elf: &Path) -> Result<Sizes> {
+        let bytes = std::fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
+        let file = object::File::parse(&*bytes)
+            .with_context(|| format!("{} is not an ELF", elf.display()))?;
+        let mut sizes = Sizes::default();
+        for section in file.sections() {
+            // RISC-V reserves the stack as a section; it is counted apart.
+            if section.name() == Ok(".stack") {
+                continue;
+            }
+            match section.kind() {
+                SectionKind::Text | SectionKind::ReadOnlyData | SectionKind::ReadOnlyString => {
+                    sizes.flash += section.size();
+                }
+                // Initial values lie in flash and are copied to RAM.
+                SectionKind::Data => {
+                    sizes.flash += section.size();
+                    sizes.ram += section.size();
+                }
+                SectionKind::UninitializedData => sizes.ram += section.size(),
+                _ => {}
+            }
+        }
+        if sizes.flash > self.flash || sizes.ram + self.stack > self.ram {
+            bail!(
+                "{} does not fit {}: {} of {} bytes of flash, {} + {} bytes of stack of {} of RAM",
+                elf.display(),
+                self.name,
+                sizes.flash,
+                self.flash,
+                sizes.ram,
+                self.stack,
+                self.ram
+            );
+        }
+        Ok(sizes)
+    }
+}

@@ -1,0 +1,246 @@
+//! From a trained model to a model image: quantisation, and the folding of
+//! every scale into the integers the runtime works with.
+
+use crate::image::{
+    AudioSpec, DenseSpec, GateSpec, ImageBytes, ImageSpec, LayerSpec, LstmSpec, PoolSpec,
+    WeightCopies, build,
+};
+use crate::mel::mel_filters;
+use crate::model::{ModelKind, Readout, TrainedModel};
+use crate::quantise::{join_columns, quantise_rows, requant};
+use anyhow::{Context, Result, bail, ensure};
+use pg_runtime::audio::BandNorm;
+use pg_runtime::detector::DetectorParams;
+use pg_runtime::gate::GateKind;
+use pg_runtime::image::record::{MAX_BIAS, MAX_THRESHOLD};
+use pg_runtime::layers::DenseOutput;
+use pg_runtime::quant::{Requant, Split};
+
+/// Q12 units of a preactivation of one.
+const Z_ONE: f64 = 4096.0;
+/// Preactivation beyond which the tables saturate.
+const Z_LIMIT: f64 = 8.0;
+/// Q8 units of a logit of one, and of one log2 unit of a feature.
+const Q8: f64 = 256.0;
+/// Frames of the built-in test vector.
+const TEST_FRAMES: usize = 16;
+
+/// Which gates the image has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gates {
+    /// The trained ones.
+    #[default]
+    Learned,
+    /// All open: the plain integer network of the same weights.
+    Open,
+}
+
+/// Choices made at export.
+#[derive(Clone, Copy, Debug)]
+pub struct ExportOptions {
+    /// Copies of the recurrent weights.
+    pub copies: WeightCopies,
+    /// Gates.
+    pub gates: Gates,
+    /// Detector settings; the background classes are filled in from the labels.
+    pub detector: DetectorParams,
+}
+
+impl Default for ExportOptions {
+    fn default() -> Self {
+        Self {
+            copies: WeightCopies::Two,
+            gates: Gates::Learned,
+            detector: DetectorParams {
+                threshold: (0.7 * 32768.0) as u16,
+                release: (0.3 * 32768.0) as u16,
+                background: 0,
+                smooth: 6,
+                refractory: 35,
+                reserved: [0; 8],
+            },
+        }
+    }
+}
+
+/// Exports a trained model.
+///
+/// # Errors
+///
+/// If the model is floating-point, inconsistent, or beyond the format's ranges.
+pub fn export(model: &TrainedModel, options: &ExportOptions) -> Result<ImageBytes> {
+    model.check()?;
+    let meta = &model.meta;
+    if meta.kind == ModelKind::Float {
+        bail!(
+            "a floating-point model has no integer image: train the recipe with mode \
+             \"uniform\" or \"pg\""
+        );
+    }
+    let split = Split::new(meta.activation_bits, meta.msb_bits, true)
+        .context("activation bits and digit bits are out of range (2 to 8, 1 to B)")?;
+    let pool = PoolSpec {
+        classes: meta.labels.len(),
+        window: meta.window,
+    };
+    let spec = ImageSpec {
+        layers: vec![
+            LayerSpec::Lstm(lstm(model, split, options)?),
+            LayerSpec::Dense(head(model, split)?),
+            match meta.readout {
+                Readout::Mean => LayerSpec::MeanPool(pool),
+                Readout::Attention => LayerSpec::AttentionPool(pool),
+            },
+        ],
+        labels: meta.labels.clone(),
+        audio: Some(audio(model, split)?),
+        detector: Some(detector(&meta.labels, options.detector)),
+        test_frames: test_frames(meta.inputs, split),
+    };
+    build(&spec)
+}
+
+/// Integer weights, biases and requantisations of rows that share a unit.
+struct Rows {
+    weights: Vec<i8>,
+    bias: Vec<i32>,
+    /// Real value of one accumulator unit, per row.
+    units: Vec<f64>,
+}
+
+fn quantise(weights: &[f32], bias: &[f32], columns: usize, bits: u8, scale: f32) -> Rows {
+    let max = ((1i32 << (bits - 1)) - 1) as f32;
+    let (codes, scales) = quantise_rows(weights, columns, max);
+    let units: Vec<f64> = (scales.iter().map(|s| f64::from(*s) * f64::from(scale))).collect();
+    let limit = f64::from(MAX_BIAS);
+    Rows {
+        weights: codes.iter().map(|&c| c as i8).collect(),
+        bias: (bias.iter().zip(&units))
+            .map(|(b, u)| (f64::from(*b) / u).round().clamp(-limit, limit) as i32)
+            .collect(),
+        units,
+    }
+}
+
+fn lstm(model: &TrainedModel, split: Split, options: &ExportOptions) -> Result<LstmSpec> {
+    let meta = &model.meta;
+    let (inputs, hidden) = (meta.inputs, meta.hidden);
+    let joined = join_columns(
+        (&model.w_x, inputs),
+        (&model.w_h, hidden),
+        model.scale_x,
+        model.scale_h,
+    );
+    let rows = quantise(
+        &joined,
+        &model.bias,
+        inputs + hidden,
+        meta.weight_bits,
+        model.scale_h,
+    );
+    let gate = if meta.kind == ModelKind::Gated && options.gates == Gates::Learned {
+        let limit = f64::from(MAX_THRESHOLD);
+        GateSpec {
+            kind: GateKind::Within,
+            block: 1,
+            thresholds: (model.threshold.iter().zip(&rows.units))
+                .map(|(t, u)| (f64::from(*t) / u).round().clamp(0.0, limit) as i32)
+                .collect(),
+        }
+    } else {
+        GateSpec::open()
+    };
+    Ok(LstmSpec {
+        inputs,
+        hidden,
+        split,
+        gate,
+        weights: rows.weights,
+        bias: rows.bias,
+        requant: (rows.units.iter())
+            .map(|u| requant(u * Z_ONE, Z_LIMIT / u))
+            .collect::<Result<_>>()
+            .context("LSTM")?,
+        hidden_requant: requant(1.0 / (32768.0 * f64::from(model.scale_h)), 32767.0)
+            .context("hidden activation")?,
+        copies: options.copies,
+    })
+}
+
+fn head(model: &TrainedModel, split: Split) -> Result<DenseSpec> {
+    let meta = &model.meta;
+    let rows = quantise(
+        &model.head_w,
+        &model.head_b,
+        meta.hidden,
+        meta.weight_bits,
+        model.scale_h,
+    );
+    Ok(DenseSpec {
+        inputs: meta.hidden,
+        outputs: model.head_outputs(),
+        split,
+        gate: GateSpec::open(),
+        weights: rows.weights,
+        bias: rows.bias,
+        requant: (rows.units.iter())
+            .map(|u| requant(u * Q8, 128.0 / u))
+            .collect::<Result<Vec<Requant>>>()
+            .context("head")?,
+        output: DenseOutput::Logits,
+    })
+}
+
+fn audio(model: &TrainedModel, split: Split) -> Result<AudioSpec> {
+    let meta = &model.meta;
+    let mel = mel_filters(meta.inputs, meta.low_hz, meta.high_hz)?;
+    let (_, limit) = split.range();
+    let norm = (model.band_mean.iter().zip(&model.band_std))
+        .map(|(&mean, &std)| {
+            ensure!(std > 0.0, "a mel band never changes in the training data");
+            let factor = 1.0 / (Q8 * f64::from(std) * f64::from(model.scale_x));
+            Ok(BandNorm {
+                offset: (f64::from(mean) * Q8).round().clamp(-32768.0, 32767.0) as i16,
+                requant: requant(factor, 32767.0)?,
+                reserved: 0,
+            })
+        })
+        .collect::<Result<_>>()
+        .context("input normalisation")?;
+    Ok(AudioSpec {
+        first_bin: mel.first_bin,
+        code_limit: limit as u8,
+        filters: mel.filters,
+        norm,
+    })
+}
+
+/// Silence and unknown are never reported.
+fn detector(labels: &[String], params: DetectorParams) -> DetectorParams {
+    let background = (labels.iter().enumerate())
+        .filter(|(_, l)| matches!(l.as_str(), "silence" | "unknown"))
+        .fold(0, |mask, (k, _)| {
+            mask | 1u16.checked_shl(k as u32).unwrap_or(0)
+        });
+    DetectorParams {
+        background,
+        ..params
+    }
+}
+
+/// Input that visits the whole code range: a linear congruential sequence
+/// (Knuth's MMIX constants), so that images are reproducible.
+fn test_frames(inputs: usize, split: Split) -> Vec<Vec<i8>> {
+    let (low, high) = split.range();
+    let span = u64::from((high - low).unsigned_abs()) + 1;
+    let mut x = 1u64;
+    let mut next = || {
+        x = x
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (i64::from(low) + ((x >> 33) % span) as i64) as i8
+    };
+    (0..TEST_FRAMES)
+        .map(|_| (0..inputs).map(|_| next()).collect())
+        .collect()
+}

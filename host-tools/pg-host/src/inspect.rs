@@ -1,0 +1,245 @@
+//! What is in an image.
+
+use crate::image::ImageBytes;
+use anyhow::Result;
+use pg_runtime::audio::{HOP, SAMPLE_RATE, WINDOW};
+use pg_runtime::engine::SAVE_HEADER;
+use pg_runtime::gate::{Gate, GateKind};
+use pg_runtime::layers::Layer;
+use serde::Serialize;
+use std::fmt;
+
+/// A gate in numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct GateReport {
+    /// `open`, `above` or `within`.
+    pub kind: &'static str,
+    /// Rows that share a threshold.
+    pub block: usize,
+    /// Number of thresholds.
+    pub thresholds: usize,
+    /// Thresholds that are zero: rows that never open (`within`).
+    pub zero: usize,
+    /// Smallest, median and largest threshold, accumulator units.
+    pub range: Option<[i32; 3]>,
+}
+
+/// A layer in numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct LayerReport {
+    /// Kind.
+    pub kind: &'static str,
+    /// Input and output, in words.
+    pub shape: String,
+    /// Activation bits and digit bits.
+    pub bits: Option<[u8; 2]>,
+    /// Layout of the weights.
+    pub layout: Option<&'static str>,
+    /// Weights and biases.
+    pub parameters: usize,
+    /// Bytes of weights in the image, all copies.
+    pub weight_bytes: usize,
+    /// Gate.
+    pub gate: Option<GateReport>,
+    /// Bytes of state.
+    pub state_bytes: usize,
+    /// Bytes of scratch.
+    pub scratch_bytes: usize,
+}
+
+/// An image in numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct ImageReport {
+    /// Format version.
+    pub version: u16,
+    /// CRC-32.
+    pub crc32: String,
+    /// Bytes of the image.
+    pub image_bytes: usize,
+    /// Bytes it would have with one copy of the weights.
+    pub one_copy_bytes: usize,
+    /// Weights and biases.
+    pub parameters: usize,
+    /// Bytes of arena.
+    pub arena_bytes: usize,
+    /// Of these, state.
+    pub state_bytes: usize,
+    /// Bytes of a saved state.
+    pub saved_state_bytes: usize,
+    /// Labels.
+    pub labels: Vec<String>,
+    /// Audio input, in words.
+    pub audio: Option<String>,
+    /// Detector settings, in words.
+    pub detector: Option<String>,
+    /// Frames of the built-in test vector.
+    pub test_frames: usize,
+    /// Layers.
+    pub layers: Vec<LayerReport>,
+}
+
+/// Looks into an image.
+///
+/// # Errors
+///
+/// If it is not a valid image.
+pub fn inspect(bytes: &ImageBytes) -> Result<ImageReport> {
+    let image = bytes.image()?;
+    let layers: Vec<LayerReport> = image.layers().map(|l| layer(&l)).collect();
+    let second: usize = image
+        .layers()
+        .map(|l| match l {
+            Layer::Lstm(l) if l.has_row_copy() => l.row_count() * l.columns(),
+            _ => 0,
+        })
+        .sum();
+    let audio = image.audio().map(|a| {
+        format!(
+            "{SAMPLE_RATE} Hz, window {WINDOW}, hop {HOP} samples, {} mel bands over FFT bins {} to {}",
+            a.bands,
+            a.first_bin,
+            usize::from(a.first_bin) + a.filters.len() - 1
+        )
+    });
+    let detector = image.detector().map(|d| {
+        let q15 = |x: u16| f64::from(x) / 32768.0;
+        format!(
+            "mean of {} frames above {:.2}, released below {:.2}, refractory {} frames",
+            d.smooth,
+            q15(d.threshold),
+            q15(d.release),
+            d.refractory
+        )
+    });
+    Ok(ImageReport {
+        version: image.header().version,
+        crc32: format!("{:08x}", image.crc32()),
+        image_bytes: image.total_bytes(),
+        one_copy_bytes: image.total_bytes() - second,
+        parameters: layers.iter().map(|l| l.parameters).sum(),
+        arena_bytes: image.arena_bytes(),
+        state_bytes: image.state_bytes(),
+        saved_state_bytes: image.state_bytes() + SAVE_HEADER,
+        labels: image.labels().map(str::to_owned).collect(),
+        audio,
+        detector,
+        test_frames: image.test_vector().map_or(0, |v| v.frames().count()),
+        layers,
+    })
+}
+
+fn layer(layer: &Layer<'_>) -> LayerReport {
+    let base = LayerReport {
+        kind: layer.name(),
+        shape: String::new(),
+        bits: None,
+        layout: None,
+        parameters: 0,
+        weight_bytes: 0,
+        gate: None,
+        state_bytes: 4 * layer.state_words(),
+        scratch_bytes: 4 * layer.scratch_words(),
+    };
+    match layer {
+        Layer::Lstm(l) => {
+            let weights = l.row_count() * l.columns();
+            let two = l.has_row_copy();
+            LayerReport {
+                shape: format!("{} -> {} hidden", l.inputs(), l.hidden()),
+                bits: Some([l.split().bits(), l.split().msb_bits()]),
+                layout: Some(if two { "panels + rows" } else { "panels" }),
+                parameters: weights + l.row_count(),
+                weight_bytes: weights * if two { 2 } else { 1 },
+                gate: Some(gate(l.gate())),
+                ..base
+            }
+        }
+        Layer::Dense(l) => LayerReport {
+            shape: format!("{} -> {}", l.inputs(), l.outputs()),
+            bits: Some([l.split().bits(), l.split().msb_bits()]),
+            layout: Some("rows"),
+            parameters: l.weights().len() + l.outputs(),
+            weight_bytes: l.weights().len(),
+            gate: Some(gate(l.gate())),
+            ..base
+        },
+        Layer::MeanPool(p) => LayerReport {
+            shape: format!("{} over {} frames", p.width(), p.window()),
+            ..base
+        },
+        Layer::AttentionPool(p) => LayerReport {
+            shape: format!("{} + score over {} frames", p.classes(), p.window()),
+            ..base
+        },
+    }
+}
+
+fn gate(gate: &Gate<'_>) -> GateReport {
+    let mut sorted = gate.thresholds().to_vec();
+    sorted.sort_unstable();
+    GateReport {
+        kind: match gate.kind() {
+            GateKind::Open => "open",
+            GateKind::Above => "above",
+            GateKind::Within => "within",
+        },
+        block: gate.block(),
+        thresholds: sorted.len(),
+        zero: sorted.iter().filter(|&&t| t == 0).count(),
+        range: match sorted[..] {
+            [] => None,
+            [first, ..] => Some([first, sorted[sorted.len() / 2], sorted[sorted.len() - 1]]),
+        },
+    }
+}
+
+impl fmt::Display for ImageReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "format     version {}, CRC-32 {}",
+            self.version, self.crc32
+        )?;
+        writeln!(
+            f,
+            "image      {} bytes; {} with one copy of the weights",
+            self.image_bytes, self.one_copy_bytes
+        )?;
+        writeln!(f, "parameters {}", self.parameters)?;
+        writeln!(
+            f,
+            "arena      {} bytes, of which state {}; a saved state has {}",
+            self.arena_bytes, self.state_bytes, self.saved_state_bytes
+        )?;
+        writeln!(f, "labels     {}", self.labels.join(", "))?;
+        writeln!(f, "audio      {}", self.audio.as_deref().unwrap_or("none"))?;
+        writeln!(
+            f,
+            "detector   {}",
+            self.detector.as_deref().unwrap_or("none")
+        )?;
+        writeln!(f, "self-test  {} frames", self.test_frames)?;
+        for (i, l) in self.layers.iter().enumerate() {
+            write!(f, "layer {i}    {} {}", l.kind, l.shape)?;
+            if let Some([b, hb]) = l.bits {
+                write!(f, ", B {b}, B_hb {hb}")?;
+            }
+            if let Some(layout) = l.layout {
+                write!(f, ", {} weight bytes as {layout}", l.weight_bytes)?;
+            }
+            writeln!(f, ", state {}, scratch {}", l.state_bytes, l.scratch_bytes)?;
+            match &l.gate {
+                Some(g) if g.kind != "open" => {
+                    let [min, median, max] = g.range.unwrap_or_default();
+                    writeln!(
+                        f,
+                        "           gate {}: {} thresholds, {} never open, {min} to {max}, median {median}",
+                        g.kind, g.thresholds, g.zero
+                    )?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,306 @@
+//! Back-propagation through time, on the buffers the forward pass left.
+use super::LstmSpec;
+use super::forward::{Shard, Tape};
+use super::weights::Prepared;
+use crate::train::matmul::{Operand, product};
+use rayon::prelude::*;
+
+/// Gradients of the layer's parameters, shaped like [`super::WeightView`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Grads {
+    /// `[N, I]`.
+    pub w_x: Vec<f32>,
+    /// `[N, H]`.
+    pub w_h: Vec<f32>,
+    /// `[N]`.
+    pub bias: Vec<f32>,
+    /// `[N]`; zero without a gate.
+    pub threshold: Vec<f32>,
+    /// Of the input scale; zero unless it is learned.
+    pub scale_x: f32,
+    /// Of the activation scale; zero without quantisation.
+    pub scale_h: f32,
+    /// Value of the temporal pressure: mean absolute change of the hidden state.
+    pub temporal: f32,
+}
+
+impl Grads {
+    fn zeros(spec: &LstmSpec) -> Self {
+        let n = spec.rows();
+        Self {
+            w_x: vec![0.0; n * spec.inputs],
+            w_h: vec![0.0; n * spec.hidden],
+            bias: vec![0.0; n],
+            threshold: vec![0.0; n],
+            ..Self::default()
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        let sum = |a: &mut [f32], b: &[f32]| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+        sum(&mut self.w_x, &other.w_x);
+        sum(&mut self.w_h, &other.w_h);
+        sum(&mut self.bias, &other.bias);
+        sum(&mut self.threshold, &other.threshold);
+        self.scale_x += other.scale_x;
+        self.scale_h += other.scale_h;
+        self.temporal += other.temporal;
+    }
+}
+
+/// Gradients of the loss given `d_out` `[B, T, H]`, its gradient with respect
+/// to the output of [`super::forward`]. The temporal pressure is added here.
+/// `x` is the forward pass's input. The tape's buffers are overwritten.
+///
+/// # Panics
+/// When `d_out` or `x` does not have the shape of the forward pass.
+pub fn backward(spec: &LstmSpec, tape: &mut Tape, x: &[f32], d_out: &[f32]) -> Grads {
+    let (batch, frames) = (tape.batch, tape.frames);
+    assert_eq!(d_out.len(), batch * frames * spec.hidden, "gradient has another shape");
+    assert_eq!(x.len(), batch * frames * spec.inputs, "features have another shape");
+    let weights = &tape.weights;
+    let mut start = 0;
+    let mut jobs = Vec::with_capacity(tape.shards.len());
+    for shard in &mut tape.shards {
+        let clips = shard.clips;
+        jobs.push((shard, start));
+        start += clips;
+    }
+    let count = (batch * frames * spec.hidden) as f32;
+    let parts: Vec<Grads> = jobs
+        .into_par_iter()
+        .map(|(shard, start)| {
+            let (from, to) = (start * frames, (start + shard.clips) * frames);
+            let d_out = &d_out[from * spec.hidden..to * spec.hidden];
+            let x = &x[from * spec.inputs..to * spec.inputs];
+            shard.backward(spec, weights, frames, x, d_out, count)
+        })
+        .collect();
+    // In shard order, so that the sums do not depend on the threads.
+    let mut total = Grads::zeros(spec);
+    for part in &parts {
+        total.add(part);
+    }
+    total
+}
+
+/// Gradient rows carried from frame to frame.
+struct Carry {
+    /// `[R, H]` gradient of the hidden state from the frame after.
+    hidden: Vec<f32>,
+    /// `[R, H]` gradient of the cell state.
+    cell: Vec<f32>,
+    /// `[N]` pre-activation gradients of one clip.
+    dz: Vec<f32>,
+    /// `[H]` sums for the activation scale and the temporal pressure.
+    scale: Vec<f32>,
+    temporal: Vec<f32>,
+}
+
+struct Frame<'a> {
+    shard: &'a mut Shard,
+    spec: &'a LstmSpec,
+    weights: &'a Prepared,
+    /// This frame, and the number of frames.
+    at: (usize, usize),
+    d_out: &'a [f32],
+    count: f32,
+    carry: &'a mut Carry,
+    grads: &'a mut Grads,
+}
+
+impl pulp::WithSimd for Frame<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { shard, spec, weights, at: (frame, frames), d_out, count, carry, grads } = self;
+        shard.frame_back(spec, weights, frame, frames, d_out, count, carry, grads);
+    }
+}
+
+impl Shard {
+    fn backward(
+        &mut self,
+        spec: &LstmSpec,
+        weights: &Prepared,
+        frames: usize,
+        x: &[f32],
+        d_out: &[f32],
+        count: f32,
+    ) -> Grads {
+        let arch = pulp::Arch::new();
+        let (r, t, i, h, n) = (self.clips, frames, spec.inputs, spec.hidden, spec.rows());
+        let mut grads = Grads::zeros(spec);
+        let mut carry = Carry {
+            hidden: vec![0.0; r * h],
+            cell: vec![0.0; r * h],
+            dz: vec![0.0; n],
+            scale: vec![0.0; h],
+            temporal: vec![0.0; h],
+        };
+        for frame in (0..t).rev() {
+            arch.dispatch(Frame { shard: self, spec, weights, at: (frame, t), d_out, count, carry: &mut carry, grads: &mut grads });
+            if frame > 0 {
+                let zs = frame * r * n..(frame + 1) * r * n;
+                product((r, h, n), Operand::rows(&self.z_hb[zs], n), Operand::rows(&weights.h_backward, h), &mut carry.hidden, false);
+            }
+        }
+        grads.scale_h = carry.scale.iter().sum();
+        grads.temporal = carry.temporal.iter().sum::<f32>() / count;
+        self.weight_gradients(spec, weights, t, &mut grads);
+        if spec.quantised() && spec.learn_input_scale {
+            let mut d_x = vec![0.0; t * r * i];
+            product((t * r, i, n), Operand::rows(&self.z_hb, n), Operand::rows(&weights.x_backward, i), &mut d_x, false);
+            grads.scale_x = self.input_scale(spec, weights, t, x, &d_x);
+        }
+        grads
+    }
+
+    /// One product per operand over all frames and clips at once.
+    fn weight_gradients(&self, spec: &LstmSpec, weights: &Prepared, t: usize, grads: &mut Grads) {
+        let (r, i, h, n) = (self.clips, spec.inputs, spec.hidden, spec.rows());
+        let k = t * r;
+        let mut digits = |dz: &[f32], x: &[f32], hidden: &[f32], accumulate: bool| {
+            product((n, i, k), Operand::transposed(dz, n), Operand::rows(x, i), &mut grads.w_x, accumulate);
+            product((n, h, k), Operand::transposed(dz, n), Operand::rows(&hidden[..k * h], h), &mut grads.w_h, accumulate);
+        };
+        digits(&self.z_hb, &self.x_hb, &self.h_hb, false);
+        if spec.gated() {
+            digits(&self.z_lb, &self.x_lb, &self.h_lb, true);
+        }
+        grads.w_x.iter_mut().for_each(|g| *g *= weights.scale_x);
+        grads.w_h.iter_mut().for_each(|g| *g *= weights.scale_h);
+    }
+
+    /// LSQ gradient of the input scale.
+    fn input_scale(&self, spec: &LstmSpec, weights: &Prepared, t: usize, x: &[f32], d_x: &[f32]) -> f32 {
+        let (r, i, max) = (self.clips, spec.inputs, spec.code_max());
+        let mut total = 0.0f64;
+        for (row, d) in d_x.chunks_exact(i).enumerate() {
+            let source = &x[((row % r) * t + row / r) * i..][..i];
+            for (k, (d, x)) in d.iter().zip(source).enumerate() {
+                let v = x / weights.scale_x;
+                let code = self.x_hb[row * i + k] + self.x_lb.get(row * i + k).unwrap_or(&0.0);
+                total += f64::from(d * if v.abs() <= max { code - v } else { code });
+            }
+        }
+        total as f32
+    }
+
+    /// Everything of one frame that is not a matrix product: leaves the
+    /// gradients of `z_hb` and `z_lb` in place of their values.
+    #[allow(clippy::too_many_arguments)]
+    #[inline(always)]
+    fn frame_back(
+        &mut self,
+        spec: &LstmSpec,
+        weights: &Prepared,
+        frame: usize,
+        frames: usize,
+        d_out: &[f32],
+        count: f32,
+        carry: &mut Carry,
+        grads: &mut Grads,
+    ) {
+        let (r, h, n) = (self.clips, spec.hidden, spec.rows());
+        for clip in 0..r {
+            let zs = (frame * r + clip) * n;
+            let at = (frame * r + clip) * h;
+            let next = at + r * h;
+            let d_hidden = &mut carry.hidden[clip * h..(clip + 1) * h];
+            for (a, b) in d_hidden.iter_mut().zip(&d_out[(clip * frames + frame) * h..][..h]) {
+                *a += b;
+            }
+            if spec.temporal > 0.0 {
+                self.temporal(spec, weights, frame, frames, clip, count, d_hidden, &mut carry.temporal);
+            }
+            let gates = &self.gates[zs..zs + n];
+            let (input, forget) = (&gates[..h], &gates[h..2 * h]);
+            let (candidate, output) = (&gates[2 * h..3 * h], &gates[3 * h..]);
+            let tanh_cell = &self.tanh_cell[at..at + h];
+            if spec.quantised() {
+                let (inverse, max) = (1.0 / weights.scale_h, spec.code_max());
+                let hb = &self.h_hb[next..next + h];
+                let lb = if spec.gated() { &self.h_lb[next..next + h] } else { &tanh_cell[..0] };
+                let sums = &mut carry.scale[..h];
+                for k in 0..h {
+                    let v = output[k] * tanh_cell[k] * inverse;
+                    let inside = v.abs() <= max;
+                    let code = if spec.gated() { hb[k] + lb[k] } else { hb[k] };
+                    sums[k] += d_hidden[k] * (code - if inside { v } else { 0.0 });
+                    d_hidden[k] = if inside { d_hidden[k] } else { 0.0 };
+                }
+            }
+            let cell = &self.cell[at..at + h];
+            let d_cell = &mut carry.cell[clip * h..(clip + 1) * h];
+            let (dz_i, rest) = carry.dz.split_at_mut(h);
+            let (dz_f, rest) = rest.split_at_mut(h);
+            let (dz_g, dz_o) = rest.split_at_mut(h);
+            let (dz_i, dz_f, dz_g, dz_o) = (&mut dz_i[..h], &mut dz_f[..h], &mut dz_g[..h], &mut dz_o[..h]);
+            for k in 0..h {
+                let (i, f, g, o) = (input[k], forget[k], candidate[k], output[k]);
+                let tc = tanh_cell[k];
+                let dh = d_hidden[k];
+                let dc = d_cell[k] + dh * o * (1.0 - tc * tc);
+                dz_i[k] = dc * g * i * (1.0 - i);
+                dz_f[k] = dc * cell[k] * f * (1.0 - f);
+                dz_g[k] = dc * i * (1.0 - g * g);
+                dz_o[k] = dh * tc * o * (1.0 - o);
+                d_cell[k] = dc * f;
+            }
+            let dz = &carry.dz[..n];
+            let z_hb = &mut self.z_hb[zs..zs + n];
+            let d_bias = &mut grads.bias[..n];
+            if spec.gated() {
+                let z_lb = &mut self.z_lb[zs..zs + n];
+                let threshold = &weights.threshold[..n];
+                let d_threshold = &mut grads.threshold[..n];
+                for k in 0..n {
+                    let (g, high) = (dz[k], z_hb[k]);
+                    let slope = g * z_lb[k];
+                    d_threshold[k] += slope;
+                    // |z_hb| grows away from zero and the mask falls with it.
+                    let d_high = g - slope * 1.0f32.copysign(high);
+                    z_hb[k] = d_high;
+                    z_lb[k] = if high.abs() < threshold[k] { g } else { 0.0 };
+                    d_bias[k] += d_high;
+                }
+            } else {
+                for k in 0..n {
+                    z_hb[k] = dz[k];
+                    d_bias[k] += dz[k];
+                }
+            }
+        }
+    }
+
+    /// Adds the gradient of `temporal * mean |h_t - h_(t-1)|` for one clip.
+    #[allow(clippy::too_many_arguments)]
+    #[inline(always)]
+    fn temporal(
+        &self,
+        spec: &LstmSpec,
+        weights: &Prepared,
+        frame: usize,
+        frames: usize,
+        clip: usize,
+        count: f32,
+        d_hidden: &mut [f32],
+        value: &mut [f32],
+    ) {
+        let (r, h) = (self.clips, spec.hidden);
+        let weight = spec.temporal / count;
+        let code = |row: usize, k: usize| {
+            let at = (row * r + clip) * h + k;
+            self.h_hb[at] + if spec.gated() { self.h_lb[at] } else { 0.0 }
+        };
+        let sign = |v: f32| if v > 0.0 { 1.0 } else if v < 0.0 { -1.0 } else { 0.0 };
+        for k in 0..h {
+            let change = code(frame + 1, k) - code(frame, k);
+            let ahead = if frame + 1 < frames { code(frame + 2, k) - code(frame + 1, k) } else { 0.0 };
+            value[k] += change.abs() * weights.scale_h;
+            d_hidden[k] += weight * (sign(change) - sign(ahead));
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Fake-quantised weights in the layouts the two passes want.
+use super::LstmSpec;
+
+/// Borrowed parameters of the layer, row-major.
+#[derive(Clone, Copy)]
+pub struct WeightView<'a> {
+    /// Input weights `[N, I]`, per unit of the normalised input.
+    pub w_x: &'a [f32],
+    /// Recurrent weights `[N, H]`.
+    pub w_h: &'a [f32],
+    /// Bias `[N]`.
+    pub bias: &'a [f32],
+    /// Gate thresholds `[N]` in units of `z`; empty without a gate.
+    pub threshold: &'a [f32],
+    /// Input scale: one input code step, in normalised units.
+    pub scale_x: f32,
+    /// Activation scale: one hidden code step.
+    pub scale_h: f32,
+}
+
+/// Rounds each row of `[rows, columns]` to `-max..=max` with its own scale
+/// (largest magnitude / `max`). Returns the codes and the scales.
+pub fn quantise_rows(weights: &[f32], columns: usize, max: f32) -> (Vec<f32>, Vec<f32>) {
+    let mut codes = Vec::with_capacity(weights.len());
+    let mut scales = Vec::with_capacity(weights.len() / columns.max(1));
+    for row in weights.chunks_exact(columns) {
+        let peak = row.iter().fold(0.0f32, |m, w| m.max(w.abs()));
+        let scale = if peak > 0.0 { peak / max } else { 1.0 };
+        scales.push(scale);
+        codes.extend(row.iter().map(|w| (w / scale).round().clamp(-max, max)));
+    }
+    (codes, scales)
+}
+
+/// Weights ready for a forward and backward pass.
+#[derive(Default, Debug)]
+pub struct Prepared {
+    /// `[I, N]`: weight codes (real weights without quantisation), transposed.
+    pub x_forward: Vec<f32>,
+    /// `[H, N]`, likewise.
+    pub h_forward: Vec<f32>,
+    /// `[N, I]`: the same weights in real units, per unit of normalised input.
+    pub x_backward: Vec<f32>,
+    /// `[N, H]`: in real units.
+    pub h_backward: Vec<f32>,
+    /// `[N]`: real value of one accumulator unit.
+    pub row_scale: Vec<f32>,
+    /// `[N]`.
+    pub bias: Vec<f32>,
+    /// `[N]`, empty without a gate.
+    pub threshold: Vec<f32>,
+    /// Input scale; 1 without quantisation.
+    pub scale_x: f32,
+    /// Activation scale; 1 without quantisation.
+    pub scale_h: f32,
+}
+
+impl Prepared {
+    /// Quantises `view` per row over the concatenated columns, as the exporter
+    /// does: the input columns are first brought to the activation scale.
+    pub fn new(spec: &LstmSpec, view: &WeightView<'_>) -> Self {
+        let (n, i, h) = (spec.rows(), spec.inputs, spec.hidden);
+        let (w_x, w_h, row_scale, scale_x, scale_h) = if spec.quantised() {
+            let ratio = view.scale_x / view.scale_h;
+            let k = spec.columns();
+            let mut joined = Vec::with_capacity(n * k);
+            for (x, h) in view.w_x.chunks_exact(i).zip(view.w_h.chunks_exact(h)) {
+                joined.extend(x.iter().map(|w| w * ratio));
+                joined.extend_from_slice(h);
+            }
+            let (codes, scales) = quantise_rows(&joined, k, spec.weight_max());
+            let (mut x, mut r) = (Vec::with_capacity(n * i), Vec::with_capacity(n * h));
+            for row in codes.chunks_exact(k) {
+                x.extend_from_slice(&row[..i]);
+                r.extend_from_slice(&row[i..]);
+            }
+            let row_scale: Vec<f32> = scales.iter().map(|s| s * view.scale_h).collect();
+            (x, r, row_scale, view.scale_x, view.scale_h)
+        } else {
+            (view.w_x.to_vec(), view.w_h.to_vec(), vec![1.0; n], 1.0, 1.0)
+        };
+        let real = |w: &[f32], columns: usize, scale: f32| -> Vec<f32> {
+            let rows = w.chunks_exact(columns).zip(&row_scale);
+            rows.flat_map(|(row, s)| row.iter().map(move |w| w * s / scale)).collect()
+        };
+        Self {
+            x_forward: transpose(&w_x, i),
+            h_forward: transpose(&w_h, h),
+            x_backward: real(&w_x, i, scale_x),
+            h_backward: real(&w_h, h, scale_h),
+            row_scale,
+            bias: view.bias.to_vec(),
+            threshold: if spec.gated() { view.threshold.to_vec() } else { Vec::new() },
+            scale_x,
+            scale_h,
+        }
+    }
+}
+
+fn transpose(w: &[f32], columns: usize) -> Vec<f32> {
+    let rows = w.len() / columns;
+    let mut out = vec![0.0; w.len()];
+    for (r, row) in w.chunks_exact(columns).enumerate() {
+        for (c, v) in row.iter().enumerate() {
+            out[c * rows + r] = *v;
+        }
+    }
+    out
+}

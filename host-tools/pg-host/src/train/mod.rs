@@ -1,0 +1,4 @@
+//! Training.
+pub mod lstm;
+pub mod math;
+pub mod matmul;

@@ -1,0 +1,85 @@
+//! Everything CI runs, in the order in which it fails fastest.
+
+use crate::setup;
+use crate::shell::{build_host, cargo, pg_host, run as show};
+use anyhow::Result;
+use std::path::Path;
+
+/// Cores the runtime must build for, without a standard library.
+const NO_STD_TARGETS: [&str; 6] = [
+    "thumbv6m-none-eabi",
+    "thumbv7em-none-eabihf",
+    "thumbv8m.main-none-eabi",
+    "riscv32imc-unknown-none-elf",
+    "riscv32imac-unknown-none-elf",
+    "aarch64-unknown-none",
+];
+
+const BOARDS: [&str; 4] = ["mps2-an386", "microbit", "mps2-an505", "riscv-virt"];
+
+pub fn run() -> Result<()> {
+    let start = std::time::Instant::now();
+    setup::all()?;
+    formatting()?;
+    runtime()?;
+    lints()?;
+    host()?;
+    emulators()?;
+    eprintln!("\nall checks passed in {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn formatting() -> Result<()> {
+    run_cargo(&["fmt", "--all", "--check"])?;
+    show(cargo().args(["fmt", "--all", "--check"]).current_dir("firmware"))
+}
+
+fn run_cargo(args: &[&str]) -> Result<()> {
+    run_cargo_in(Path::new("."), args)
+}
+
+fn run_cargo_in(folder: &Path, args: &[&str]) -> Result<()> {
+    show(cargo().args(args).current_dir(folder))
+}
+
+/// The runtime with overflow checks and without, and for every core.
+fn runtime() -> Result<()> {
+    let tests = ["test", "--locked", "-p", "pg-runtime", "-p", "pg-tests"];
+    run_cargo(&tests)?;
+    run_cargo(&[&tests[..], &["--release"]].concat())?;
+    for target in NO_STD_TARGETS {
+        let build = ["build", "--locked", "--release", "-p", "pg-runtime"];
+        run_cargo(&[&build[..], &["--features", "defmt", "--target", target]].concat())?;
+    }
+    Ok(())
+}
+
+fn lints() -> Result<()> {
+    let workspace = ["--locked", "--release", "--workspace"];
+    show(cargo()
+        .arg("clippy")
+        .args(workspace)
+        .args(["--all-targets", "--", "-D", "warnings"]))?;
+    show(cargo()
+        .arg("doc")
+        .args(workspace)
+        .args(["--no-deps", "--document-private-items"])
+        .env("RUSTDOCFLAGS", "-D warnings"))?;
+    for board in BOARDS {
+        let folder = Path::new("firmware/boards").join(board);
+        run_cargo_in(&folder, &["clippy", "--locked", "--release", "--", "-D", "warnings"])?;
+    }
+    Ok(())
+}
+
+/// The host tools, training included. In release only: the training framework
+/// is too large to build twice.
+fn host() -> Result<()> {
+    run_cargo(&["test", "--locked", "--release", "-p", "pg-host", "-p", "xtask"])?;
+    build_host()
+}
+
+/// The shipped image on every emulated board against the host.
+fn emulators() -> Result<()> {
+    show(&mut pg_host(["verify", "models/kws/kws.pgi"]))
+}
