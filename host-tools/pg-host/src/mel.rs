@@ -147,7 +147,6 @@ mod tests {
             let params = AudioParams {
                 code_limit: 127,
                 bands: bands as u8,
-                code_limit: 127,
                 first_bin: built.first_bin,
                 filters: &built.filters,
                 norm: &norm,
@@ -192,10 +191,7 @@ mod tests {
             Err(MelError::Range(600.0, 60.0))
         );
         assert!(mel_filters(20, f64::NAN, 60.0).is_err());
-        assert_eq!(
-            mel_filters(40, 60.0, 500.0),
-            Err(MelError::EmptyBand(0)),
-            "22 corners between two bins"
-        );
+        // Corners are 8 Hz apart here: the first bin, 62.5 Hz, rises into band 0.
+        assert_eq!(mel_filters(40, 60.0, 500.0), Err(MelError::EmptyBand(1)));
     }
 }
