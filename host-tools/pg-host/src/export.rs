@@ -77,7 +77,12 @@ pub fn export(model: &TrainedModel, options: &ExportOptions) -> Result<ImageByte
              \"uniform\" or \"pg\""
         );
     }
-    let split = Split::new(meta.activation_bits, meta.msb_bits, true)
+    // Without a gate there is nothing to predict: the digit is the whole code.
+    let msb_bits = match meta.kind {
+        ModelKind::Gated => meta.msb_bits,
+        _ => meta.activation_bits,
+    };
+    let split = Split::new(meta.activation_bits, msb_bits, true)
         .context("activation bits and digit bits are out of range (2 to 8, 1 to B)")?;
     let pool = PoolSpec {
         classes: meta.labels.len(),

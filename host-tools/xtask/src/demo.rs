@@ -14,10 +14,15 @@ fn steps() -> Result<(Value, Value, Value)> {
     let model = &format!("{out}/model.safetensors");
     let image = &format!("{out}/kws.pgi");
     step(1, "training a precision-gated LSTM on human speech");
-    show(&mut pg_host(["train", "kws-demo", "--data", DATA, "--out", out]))?;
+    show(&mut pg_host([
+        "train", "kws-demo", "--data", DATA, "--out", out,
+    ]))?;
     step(2, "exporting the model image");
     show(&mut pg_host(["export", model, "--output", image]))?;
-    step(3, "evaluating the image on the host, with the runtime that is flashed");
+    step(
+        3,
+        "evaluating the image on the host, with the runtime that is flashed",
+    );
     show(&mut pg_host(["eval", image, "--data", DATA]))?;
     let eval = json(&mut pg_host(["eval", image, "--data", DATA, "--json"]))?;
     let inspect = json(&mut pg_host(["inspect", image, "--json"]))?;
@@ -41,7 +46,9 @@ pub fn run() -> Result<()> {
     build_host()?;
     let (eval, inspect, verify) = steps()?;
     let number = |v: &Value, key: &str| -> Result<f64> {
-        v[key].as_f64().with_context(|| format!("no {key} in the results"))
+        v[key]
+            .as_f64()
+            .with_context(|| format!("no {key} in the results"))
     };
     println!("\n{:=<72}", "");
     println!(
@@ -49,7 +56,10 @@ pub fn run() -> Result<()> {
         100.0 * number(&eval, "accuracy")?,
         eval["clips"]
     );
-    println!("sparsity Sp      {:6.1} % of gated outputs stay closed", 100.0 * number(&eval, "sparsity")?);
+    println!(
+        "sparsity Sp      {:6.1} % of gated outputs stay closed",
+        100.0 * number(&eval, "sparsity")?
+    );
     println!(
         "MACs executed    {:6.1} % of dense, {:.0} per frame",
         100.0 * number(&eval, "executed_macs")?,

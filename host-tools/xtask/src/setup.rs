@@ -16,7 +16,9 @@ pub fn all() -> Result<()> {
 /// Toolchain, components and targets of `rust-toolchain.toml`.
 fn rust() -> Result<()> {
     if !available("rustup") {
-        eprintln!("rustup is not here: the targets of rust-toolchain.toml must be installed by hand");
+        eprintln!(
+            "rustup is not here: the targets of rust-toolchain.toml must be installed by hand"
+        );
         return Ok(());
     }
     run(Command::new("rustup").args(["toolchain", "install"]))

@@ -43,9 +43,16 @@ pub fn run(command: &mut Command) -> Result<()> {
 pub fn output(command: &mut Command) -> Result<String> {
     let line = line(command);
     eprintln!("\n$ {line}");
-    let output = (command.stdin(Stdio::null()).stderr(Stdio::inherit()).output())
-        .with_context(|| format!("cannot start `{line}`"))?;
-    ensure!(output.status.success(), "`{line}` failed with {}", output.status);
+    let output = (command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output())
+    .with_context(|| format!("cannot start `{line}`"))?;
+    ensure!(
+        output.status.success(),
+        "`{line}` failed with {}",
+        output.status
+    );
     String::from_utf8(output.stdout).with_context(|| format!("output of `{line}`"))
 }
 

@@ -25,13 +25,20 @@ pub fn run() -> Result<()> {
     lints()?;
     host()?;
     emulators()?;
-    eprintln!("\nall checks passed in {:.0} s", start.elapsed().as_secs_f64());
+    eprintln!(
+        "\nall checks passed in {:.0} s",
+        start.elapsed().as_secs_f64()
+    );
     Ok(())
 }
 
 fn formatting() -> Result<()> {
     run_cargo(&["fmt", "--all", "--check"])?;
-    show(cargo().args(["fmt", "--all", "--check"]).current_dir("firmware"))
+    show(
+        cargo()
+            .args(["fmt", "--all", "--check"])
+            .current_dir("firmware"),
+    )
 }
 
 fn run_cargo(args: &[&str]) -> Result<()> {
@@ -56,18 +63,25 @@ fn runtime() -> Result<()> {
 
 fn lints() -> Result<()> {
     let workspace = ["--locked", "--release", "--workspace"];
-    show(cargo()
-        .arg("clippy")
-        .args(workspace)
-        .args(["--all-targets", "--", "-D", "warnings"]))?;
-    show(cargo()
-        .arg("doc")
-        .args(workspace)
-        .args(["--no-deps", "--document-private-items"])
-        .env("RUSTDOCFLAGS", "-D warnings"))?;
+    show(
+        cargo()
+            .arg("clippy")
+            .args(workspace)
+            .args(["--all-targets", "--", "-D", "warnings"]),
+    )?;
+    show(
+        cargo()
+            .arg("doc")
+            .args(workspace)
+            .args(["--no-deps", "--document-private-items"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    )?;
     for board in BOARDS {
         let folder = Path::new("firmware/boards").join(board);
-        run_cargo_in(&folder, &["clippy", "--locked", "--release", "--", "-D", "warnings"])?;
+        run_cargo_in(
+            &folder,
+            &["clippy", "--locked", "--release", "--", "-D", "warnings"],
+        )?;
     }
     Ok(())
 }
@@ -75,7 +89,15 @@ fn lints() -> Result<()> {
 /// The host tools, training included. In release only: the training framework
 /// is too large to build twice.
 fn host() -> Result<()> {
-    run_cargo(&["test", "--locked", "--release", "-p", "pg-host", "-p", "xtask"])?;
+    run_cargo(&[
+        "test",
+        "--locked",
+        "--release",
+        "-p",
+        "pg-host",
+        "-p",
+        "xtask",
+    ])?;
     build_host()
 }
 

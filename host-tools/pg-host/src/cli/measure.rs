@@ -6,6 +6,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use pg_host::data::{Dataset, Split, read_clip};
 use pg_host::image::ImageBytes;
+use pg_host::model::TrainedModel;
 use pg_host::spotter::{Spotter, arena};
 use pg_host::{eval, inspect, stream};
 use pg_runtime::audio::SAMPLE_RATE;
@@ -150,7 +151,7 @@ impl Detect {
 /// Arguments of `inspect`.
 #[derive(Args)]
 pub struct Inspect {
-    /// Model image.
+    /// Model image, or a trained model (.safetensors) for what is known of it.
     image: PathBuf,
     /// Print JSON.
     #[arg(long)]
@@ -159,6 +160,16 @@ pub struct Inspect {
 
 impl Inspect {
     pub fn run(self) -> Result<()> {
+        if self.image.extension().is_some_and(|e| e == "safetensors") {
+            let model = TrainedModel::load(&self.image)?;
+            let text = if self.json {
+                serde_json::to_string_pretty(&model.meta)?
+            } else {
+                toml::to_string(&model.meta)?
+            };
+            println!("{text}");
+            return Ok(());
+        }
         let image = ImageBytes::read(&self.image)?;
         let report = inspect::inspect(&image)
             .with_context(|| format!("inspecting {}", self.image.display()))?;

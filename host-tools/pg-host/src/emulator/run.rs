@@ -98,10 +98,7 @@ fn emulate(board: &Board, folder: &Path) -> Result<(Option<i32>, Vec<u8>, Vec<u8
         .args(["-display", "none", "-serial", "none", "-monitor", "none"])
         // The board's log is semihosting's console: here, standard output.
         .args(["-chardev", "stdio,id=log,signal=off"])
-        .args([
-            "-semihosting-config",
-            "enable=on,target=native,chardev=log",
-        ])
+        .args(["-semihosting-config", "enable=on,target=native,chardev=log"])
         // One instruction is one nanosecond of virtual time: the counters of
         // the board then count instructions, the same on every run.
         .args(["-icount", "shift=0"])
