@@ -12,3 +12,5 @@ pub mod model;
 pub mod quantise;
 pub mod spotter;
 pub mod stream;
+#[cfg(feature = "train")]
+pub mod train;

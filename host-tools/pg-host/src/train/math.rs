@@ -55,9 +55,15 @@ mod tests {
         for step in -80_000..=80_000 {
             let x = step as f32 / 4_000.0;
             let reference = f64::from(x).exp();
-            assert!((f64::from(exp(x)) / reference - 1.0).abs() < 1e-6, "exp {x}");
+            assert!(
+                (f64::from(exp(x)) / reference - 1.0).abs() < 1e-6,
+                "exp {x}"
+            );
             assert!((tanh(x) - x.tanh()).abs() < 1e-6, "tanh {x}");
-            assert!((sigmoid(x) - 1.0 / (1.0 + (-x).exp())).abs() < 1e-6, "sigmoid {x}");
+            assert!(
+                (sigmoid(x) - 1.0 / (1.0 + (-x).exp())).abs() < 1e-6,
+                "sigmoid {x}"
+            );
         }
     }
 

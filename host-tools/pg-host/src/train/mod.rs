@@ -1,4 +1,164 @@
-//! Training.
-pub mod lstm;
-pub mod math;
-pub mod matmul;
+//! Training: recipe in, trained parameters out.
+//!
+//! A run has two parts: epochs in floating point, then epochs with the
+//! recipe's arithmetic (quantised, gated), which start from the averaged
+//! weights of the first. Validation selects the epoch that is kept. Everything
+//! random is a function of the seed and of a counter, so a run that is killed
+//! and resumed gives the same numbers as one that is not.
+
+mod augment;
+mod checkpoint;
+mod corpus;
+mod features;
+mod lstm;
+mod math;
+mod matmul;
+mod network;
+mod optimiser;
+mod progress;
+mod random;
+pub mod recipe;
+mod tally;
+mod trainer;
+
+pub use recipe::Recipe;
+pub use tally::Record;
+
+use crate::data::{Dataset, Split};
+use crate::fsio;
+use crate::model::TrainedModel;
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Where the arithmetic runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// The processor, with kernels of our own.
+    Cpu,
+    /// The first Nvidia GPU. Needs the feature `cuda`.
+    Cuda,
+}
+
+impl Backend {
+    fn device(self) -> Result<Device> {
+        match self {
+            Self::Cpu => Ok(Device::flex()),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => Ok(Device::cuda(0)),
+            #[cfg(not(feature = "cuda"))]
+            Self::Cuda => anyhow::bail!(
+                "this pg-host was built without CUDA; build it with --features cuda, or use --device cpu"
+            ),
+        }
+    }
+}
+
+/// Settings of a run that do not change its result.
+#[derive(Clone, Debug)]
+pub struct TrainOptions {
+    /// Directory with `manifest.csv`.
+    pub data_dir: PathBuf,
+    /// Directory for the checkpoint, the log and the model.
+    pub out_dir: PathBuf,
+    /// Where the arithmetic runs.
+    pub backend: Backend,
+    /// Continue the unfinished run in `out_dir`, if there is one.
+    pub resume: bool,
+    /// Stop, with a checkpoint, after this many steps.
+    pub stop_after: Option<u64>,
+    /// Seconds between checkpoints; one is also written after every epoch.
+    pub checkpoint_seconds: u64,
+    /// The command, for the records.
+    pub command: String,
+    /// No progress bar and no lines.
+    pub quiet: bool,
+    /// Set to stop at the next step, with a checkpoint.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl TrainOptions {
+    /// Settings for a run of `data_dir` into `out_dir` on the processor.
+    pub fn new(data_dir: impl Into<PathBuf>, out_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            out_dir: out_dir.into(),
+            backend: Backend::Cpu,
+            resume: false,
+            stop_after: None,
+            checkpoint_seconds: 60,
+            command: String::new(),
+            quiet: false,
+            stop: Arc::new(AtomicBool::new(false)),
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is complete: `model.safetensors`, `recipe.toml` and `log.jsonl` are
+    /// in the output directory.
+    Finished(Box<TrainedModel>),
+    /// It was asked to stop; `--resume` goes on.
+    Stopped,
+}
+
+/// Lets the interrupt signal (Ctrl-C) stop a run cleanly: the returned flag is
+/// for [`TrainOptions::stop`]. A second signal ends the program at once.
+///
+/// # Errors
+/// When another handler is installed.
+pub fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&flag);
+    ctrlc::set_handler(move || {
+        if seen.swap(true, Ordering::Relaxed) {
+            std::process::exit(1);
+        }
+    })
+    .context("cannot catch the interrupt signal")?;
+    Ok(flag)
+}
+
+/// Trains `recipe`.
+///
+/// # Errors
+/// When the data cannot be read, the run diverges, there is an unfinished run
+/// and `resume` is off, or a file cannot be written. Files are replaced in one
+/// step, and a checkpoint of the last epoch remains.
+pub fn run(recipe: &Recipe, options: &TrainOptions) -> Result<Outcome> {
+    let data = Dataset::open(&options.data_dir)?;
+    std::fs::create_dir_all(&options.out_dir).with_context(|| {
+        format!(
+            "cannot create the output directory {}",
+            options.out_dir.display()
+        )
+    })?;
+    let corpus = corpus::Corpus::load(&data, recipe)?;
+    let valid = corpus.held_out(&data, Split::Valid, recipe.validation.silence_clips)?;
+    let mut trainer = trainer::Trainer::start(options, recipe, &corpus)?;
+    if !trainer.run(&valid)? {
+        return Ok(Outcome::Stopped);
+    }
+    let test = corpus.held_out(&data, Split::Test, 0)?;
+    let model = trainer.finish(&test)?;
+    fsio::write_atomic(
+        &options.out_dir.join("recipe.toml"),
+        recipe.to_toml()?.as_bytes(),
+    )?;
+    model.save(&options.out_dir.join("model.safetensors"))?;
+    let checkpoint = trainer::checkpoint_path(options);
+    std::fs::remove_file(&checkpoint).with_context(|| {
+        format!(
+            "the model is complete, but {} cannot be removed",
+            checkpoint.display()
+        )
+    })?;
+    Ok(Outcome::Finished(Box::new(model)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -104,6 +104,9 @@ pub struct Pressure {
 pub struct Training {
     /// Clips per step.
     pub batch: usize,
+    /// Steps per epoch: batches are drawn by label, so an epoch is a unit of
+    /// reporting and validation, whatever the number of clips.
+    pub steps_per_epoch: usize,
     /// Epochs in floating point, before quantisation.
     pub float_epochs: usize,
     /// Epochs with the recipe's arithmetic.
@@ -116,14 +119,18 @@ pub struct Training {
     pub threshold_learning_rate: f64,
     /// Peak learning rate of the logarithms of the scales.
     pub scale_learning_rate: f64,
-    /// Steps of linear warm-up at the start of either part.
+    /// Steps of linear warm-up at the start of the float epochs.
     pub warmup_steps: usize,
+    /// The same for the quantised epochs.
+    pub quantised_warmup_steps: usize,
     /// Decoupled weight decay of the matrices.
     pub weight_decay: f32,
     /// Largest norm of the weights' gradient.
     pub clip_norm: f32,
     /// Decay of the weight average.
     pub ema: f32,
+    /// The same for the quantised epochs.
+    pub quantised_ema: f32,
     /// Label smoothing, 0 to 1.
     pub label_smoothing: f32,
     /// Share of hidden values dropped before the head.
@@ -258,7 +265,9 @@ impl Recipe {
             set(&mut table, key.trim(), value.trim())
                 .with_context(|| format!("the recipe has no place for {item:?}"))?;
         }
-        let recipe: Self = table.try_into().context("an override does not fit the recipe")?;
+        let recipe: Self = table
+            .try_into()
+            .context("an override does not fit the recipe")?;
         recipe.check()?;
         Ok(recipe)
     }
@@ -274,22 +283,36 @@ impl Recipe {
     fn check(&self) -> Result<()> {
         let (m, g, t, a) = (&self.model, &self.gate, &self.training, &self.augmentation);
         let unit = |name: &str, v: f64| {
-            ensure!((0.0..=1.0).contains(&v), "{name} = {v}: use a number from 0 to 1");
+            ensure!(
+                (0.0..=1.0).contains(&v),
+                "{name} = {v}: use a number from 0 to 1"
+            );
             Ok(())
         };
         let positive = |name: &str, v: f64| {
-            ensure!(v > 0.0 && v.is_finite(), "{name} = {v}: use a number above 0");
+            ensure!(
+                v > 0.0 && v.is_finite(),
+                "{name} = {v}: use a number above 0"
+            );
             Ok(())
         };
         let whole = |name: &str, v: usize, low: usize, high: usize| {
-            ensure!((low..=high).contains(&v), "{name} = {v}: use {low} to {high}");
+            ensure!(
+                (low..=high).contains(&v),
+                "{name} = {v}: use {low} to {high}"
+            );
             Ok(())
         };
         whole("features.bands", self.features.bands, 1, 40)?;
         whole("model.hidden", m.hidden, 1, 512)?;
         whole("model.window", m.window, 1, 1024)?;
         whole("model.activation_bits", m.activation_bits.into(), 2, 8)?;
-        whole("model.msb_bits", m.msb_bits.into(), 1, m.activation_bits.into())?;
+        whole(
+            "model.msb_bits",
+            m.msb_bits.into(),
+            1,
+            m.activation_bits.into(),
+        )?;
         ensure!(
             matches!(m.weight_bits, 4 | 8),
             "model.weight_bits = {}: use 4 or 8",
@@ -297,9 +320,14 @@ impl Recipe {
         );
         positive("model.input_range", m.input_range.into())?;
         positive("model.activation_range", m.activation_range.into())?;
-        ensure!(g.threshold >= 0.0, "gate.threshold = {}: use 0 or more", g.threshold);
+        ensure!(
+            g.threshold >= 0.0,
+            "gate.threshold = {}: use 0 or more",
+            g.threshold
+        );
         positive("gate.alpha", g.alpha.into())?;
         whole("training.batch", t.batch, 1, 4096)?;
+        whole("training.steps_per_epoch", t.steps_per_epoch, 1, 1_000_000)?;
         ensure!(
             t.float_epochs + t.quantised_epochs > 0,
             "training.float_epochs and training.quantised_epochs are both 0: nothing to train"
@@ -310,7 +338,10 @@ impl Recipe {
         );
         for (name, v) in [
             ("training.learning_rate", t.learning_rate),
-            ("training.quantised_learning_rate", t.quantised_learning_rate),
+            (
+                "training.quantised_learning_rate",
+                t.quantised_learning_rate,
+            ),
             ("training.clip_norm", t.clip_norm.into()),
             ("training.unknown_weight", t.unknown_weight),
             ("augmentation.silence_rms", a.silence_rms[0].into()),
@@ -319,6 +350,7 @@ impl Recipe {
         }
         for (name, v) in [
             ("training.ema", t.ema.into()),
+            ("training.quantised_ema", t.quantised_ema.into()),
             ("training.label_smoothing", t.label_smoothing.into()),
             ("training.dropout", t.dropout.into()),
             ("training.carried_state", t.carried_state),
@@ -334,7 +366,10 @@ impl Recipe {
             ("augmentation.snr_db", a.snr_db),
             ("augmentation.silence_rms", a.silence_rms),
         ] {
-            ensure!(low <= high, "{name} = [{low}, {high}]: give the smaller number first");
+            ensure!(
+                low <= high,
+                "{name} = [{low}, {high}]: give the smaller number first"
+            );
         }
         whole("validation.every", self.validation.every, 1, 1_000_000)
     }
@@ -359,7 +394,11 @@ impl Recipe {
 
     /// The layer during the float epochs (`quantised = false`) or after them.
     pub fn spec(&self, quantised: bool) -> LstmSpec {
-        let arithmetic = if quantised { self.arithmetic() } else { Arithmetic::Float };
+        let arithmetic = if quantised {
+            self.arithmetic()
+        } else {
+            Arithmetic::Float
+        };
         LstmSpec {
             inputs: self.features.bands,
             hidden: self.model.hidden,
@@ -369,7 +408,11 @@ impl Recipe {
             weight_bits: self.model.weight_bits,
             alpha: self.gate.alpha,
             sparse_backprop: self.gate.sparse_backprop,
-            temporal: if quantised { self.pressure.temporal } else { self.pressure.temporal_float },
+            temporal: if quantised {
+                self.pressure.temporal
+            } else {
+                self.pressure.temporal_float
+            },
             learn_input_scale: self.model.learn_input_scale,
         }
     }
@@ -379,7 +422,11 @@ impl Recipe {
 fn set(table: &mut toml::Table, key: &str, value: &str) -> Result<()> {
     if let Some((head, rest)) = key.split_once('.') {
         let inner = table.get_mut(head).and_then(toml::Value::as_table_mut);
-        return set(inner.with_context(|| format!("no section {head}"))?, rest, value);
+        return set(
+            inner.with_context(|| format!("no section {head}"))?,
+            rest,
+            value,
+        );
     }
     let old = table.get(key).with_context(|| format!("no key {key}"))?;
     // A bare word is a string: mode=uniform needs no quotes.
@@ -418,8 +465,13 @@ mod tests {
     #[test]
     fn overrides_replace_single_values() {
         let recipe = Recipe::kws().unwrap();
-        let changed = recipe.with_overrides(&["mode=uniform", "gate.threshold=1", "seed=7"]).unwrap();
-        assert_eq!((changed.mode, changed.gate.threshold, changed.seed), (Mode::Uniform, 1.0, 7));
+        let changed = recipe
+            .with_overrides(&["mode=uniform", "gate.threshold=1", "seed=7"])
+            .unwrap();
+        assert_eq!(
+            (changed.mode, changed.gate.threshold, changed.seed),
+            (Mode::Uniform, 1.0, 7)
+        );
         for wrong in ["gate.treshold=1", "nonsense", "model.hidden=0", "mode=fast"] {
             assert!(recipe.with_overrides(&[wrong]).is_err(), "{wrong}");
         }

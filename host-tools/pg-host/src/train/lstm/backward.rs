@@ -20,8 +20,6 @@ pub struct Grads {
     pub scale_x: f32,
     /// Of the activation scale; zero without quantisation.
     pub scale_h: f32,
-    /// Value of the temporal pressure: mean absolute change of the hidden state.
-    pub temporal: f32,
 }
 
 impl Grads {
@@ -44,7 +42,6 @@ impl Grads {
         sum(&mut self.threshold, &other.threshold);
         self.scale_x += other.scale_x;
         self.scale_h += other.scale_h;
-        self.temporal += other.temporal;
     }
 }
 
@@ -56,8 +53,16 @@ impl Grads {
 /// When `d_out` or `x` does not have the shape of the forward pass.
 pub fn backward(spec: &LstmSpec, tape: &mut Tape, x: &[f32], d_out: &[f32]) -> Grads {
     let (batch, frames) = (tape.batch, tape.frames);
-    assert_eq!(d_out.len(), batch * frames * spec.hidden, "gradient has another shape");
-    assert_eq!(x.len(), batch * frames * spec.inputs, "features have another shape");
+    assert_eq!(
+        d_out.len(),
+        batch * frames * spec.hidden,
+        "gradient has another shape"
+    );
+    assert_eq!(
+        x.len(),
+        batch * frames * spec.inputs,
+        "features have another shape"
+    );
     let weights = &tape.weights;
     let mut start = 0;
     let mut jobs = Vec::with_capacity(tape.shards.len());
@@ -92,9 +97,8 @@ struct Carry {
     cell: Vec<f32>,
     /// `[N]` pre-activation gradients of one clip.
     dz: Vec<f32>,
-    /// `[H]` sums for the activation scale and the temporal pressure.
+    /// `[H]` sums for the activation scale.
     scale: Vec<f32>,
-    temporal: Vec<f32>,
 }
 
 struct Frame<'a> {
@@ -114,7 +118,16 @@ impl pulp::WithSimd for Frame<'_> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
-        let Self { shard, spec, weights, at: (frame, frames), d_out, count, carry, grads } = self;
+        let Self {
+            shard,
+            spec,
+            weights,
+            at: (frame, frames),
+            d_out,
+            count,
+            carry,
+            grads,
+        } = self;
         shard.frame_back(spec, weights, frame, frames, d_out, count, carry, grads);
     }
 }
@@ -137,21 +150,40 @@ impl Shard {
             cell: vec![0.0; r * h],
             dz: vec![0.0; n],
             scale: vec![0.0; h],
-            temporal: vec![0.0; h],
         };
         for frame in (0..t).rev() {
-            arch.dispatch(Frame { shard: self, spec, weights, at: (frame, t), d_out, count, carry: &mut carry, grads: &mut grads });
+            arch.dispatch(Frame {
+                shard: self,
+                spec,
+                weights,
+                at: (frame, t),
+                d_out,
+                count,
+                carry: &mut carry,
+                grads: &mut grads,
+            });
             if frame > 0 {
                 let zs = frame * r * n..(frame + 1) * r * n;
-                product((r, h, n), Operand::rows(&self.z_hb[zs], n), Operand::rows(&weights.h_backward, h), &mut carry.hidden, false);
+                product(
+                    (r, h, n),
+                    Operand::rows(&self.z_hb[zs], n),
+                    Operand::rows(&weights.h_backward, h),
+                    &mut carry.hidden,
+                    false,
+                );
             }
         }
         grads.scale_h = carry.scale.iter().sum();
-        grads.temporal = carry.temporal.iter().sum::<f32>() / count;
         self.weight_gradients(spec, weights, t, &mut grads);
         if spec.quantised() && spec.learn_input_scale {
             let mut d_x = vec![0.0; t * r * i];
-            product((t * r, i, n), Operand::rows(&self.z_hb, n), Operand::rows(&weights.x_backward, i), &mut d_x, false);
+            product(
+                (t * r, i, n),
+                Operand::rows(&self.z_hb, n),
+                Operand::rows(&weights.x_backward, i),
+                &mut d_x,
+                false,
+            );
             grads.scale_x = self.input_scale(spec, weights, t, x, &d_x);
         }
         grads
@@ -162,8 +194,20 @@ impl Shard {
         let (r, i, h, n) = (self.clips, spec.inputs, spec.hidden, spec.rows());
         let k = t * r;
         let mut digits = |dz: &[f32], x: &[f32], hidden: &[f32], accumulate: bool| {
-            product((n, i, k), Operand::transposed(dz, n), Operand::rows(x, i), &mut grads.w_x, accumulate);
-            product((n, h, k), Operand::transposed(dz, n), Operand::rows(&hidden[..k * h], h), &mut grads.w_h, accumulate);
+            product(
+                (n, i, k),
+                Operand::transposed(dz, n),
+                Operand::rows(x, i),
+                &mut grads.w_x,
+                accumulate,
+            );
+            product(
+                (n, h, k),
+                Operand::transposed(dz, n),
+                Operand::rows(&hidden[..k * h], h),
+                &mut grads.w_h,
+                accumulate,
+            );
         };
         digits(&self.z_hb, &self.x_hb, &self.h_hb, false);
         if spec.gated() {
@@ -174,7 +218,14 @@ impl Shard {
     }
 
     /// LSQ gradient of the input scale.
-    fn input_scale(&self, spec: &LstmSpec, weights: &Prepared, t: usize, x: &[f32], d_x: &[f32]) -> f32 {
+    fn input_scale(
+        &self,
+        spec: &LstmSpec,
+        weights: &Prepared,
+        t: usize,
+        x: &[f32],
+        d_x: &[f32],
+    ) -> f32 {
         let (r, i, max) = (self.clips, spec.inputs, spec.code_max());
         let mut total = 0.0f64;
         for (row, d) in d_x.chunks_exact(i).enumerate() {
@@ -209,11 +260,14 @@ impl Shard {
             let at = (frame * r + clip) * h;
             let next = at + r * h;
             let d_hidden = &mut carry.hidden[clip * h..(clip + 1) * h];
-            for (a, b) in d_hidden.iter_mut().zip(&d_out[(clip * frames + frame) * h..][..h]) {
+            for (a, b) in d_hidden
+                .iter_mut()
+                .zip(&d_out[(clip * frames + frame) * h..][..h])
+            {
                 *a += b;
             }
             if spec.temporal > 0.0 {
-                self.temporal(spec, weights, frame, frames, clip, count, d_hidden, &mut carry.temporal);
+                self.temporal(spec, frame, frames, clip, count, d_hidden);
             }
             let gates = &self.gates[zs..zs + n];
             let (input, forget) = (&gates[..h], &gates[h..2 * h]);
@@ -222,7 +276,11 @@ impl Shard {
             if spec.quantised() {
                 let (inverse, max) = (1.0 / weights.scale_h, spec.code_max());
                 let hb = &self.h_hb[next..next + h];
-                let lb = if spec.gated() { &self.h_lb[next..next + h] } else { &tanh_cell[..0] };
+                let lb = if spec.gated() {
+                    &self.h_lb[next..next + h]
+                } else {
+                    &tanh_cell[..0]
+                };
                 let sums = &mut carry.scale[..h];
                 for k in 0..h {
                     let v = output[k] * tanh_cell[k] * inverse;
@@ -237,7 +295,12 @@ impl Shard {
             let (dz_i, rest) = carry.dz.split_at_mut(h);
             let (dz_f, rest) = rest.split_at_mut(h);
             let (dz_g, dz_o) = rest.split_at_mut(h);
-            let (dz_i, dz_f, dz_g, dz_o) = (&mut dz_i[..h], &mut dz_f[..h], &mut dz_g[..h], &mut dz_o[..h]);
+            let (dz_i, dz_f, dz_g, dz_o) = (
+                &mut dz_i[..h],
+                &mut dz_f[..h],
+                &mut dz_g[..h],
+                &mut dz_o[..h],
+            );
             for k in 0..h {
                 let (i, f, g, o) = (input[k], forget[k], candidate[k], output[k]);
                 let tc = tanh_cell[k];
@@ -281,13 +344,11 @@ impl Shard {
     fn temporal(
         &self,
         spec: &LstmSpec,
-        weights: &Prepared,
         frame: usize,
         frames: usize,
         clip: usize,
         count: f32,
         d_hidden: &mut [f32],
-        value: &mut [f32],
     ) {
         let (r, h) = (self.clips, spec.hidden);
         let weight = spec.temporal / count;
@@ -295,11 +356,22 @@ impl Shard {
             let at = (row * r + clip) * h + k;
             self.h_hb[at] + if spec.gated() { self.h_lb[at] } else { 0.0 }
         };
-        let sign = |v: f32| if v > 0.0 { 1.0 } else if v < 0.0 { -1.0 } else { 0.0 };
+        let sign = |v: f32| {
+            if v > 0.0 {
+                1.0
+            } else if v < 0.0 {
+                -1.0
+            } else {
+                0.0
+            }
+        };
         for k in 0..h {
             let change = code(frame + 1, k) - code(frame, k);
-            let ahead = if frame + 1 < frames { code(frame + 2, k) - code(frame + 1, k) } else { 0.0 };
-            value[k] += change.abs() * weights.scale_h;
+            let ahead = if frame + 1 < frames {
+                code(frame + 2, k) - code(frame + 1, k)
+            } else {
+                0.0
+            };
             d_hidden[k] += weight * (sign(change) - sign(ahead));
         }
     }

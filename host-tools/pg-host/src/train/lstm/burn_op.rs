@@ -4,9 +4,10 @@
 //! the tensors' slices, with their own backward pass. Other backends run the
 //! same network composed of tensor operations (`reference.rs`). What differs
 //! between Burn versions is confined to this file.
+use super::backward::backward;
 use super::forward::{Inputs, Stats, Tape, forward};
 use super::weights::WeightView;
-use super::{LstmSpec, backward, reference};
+use super::{LstmSpec, reference};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
@@ -20,25 +21,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Buffers shared by the forward and the backward pass of one layer. Create
 /// one per training loop and hand it to every step.
 #[derive(Clone, Debug, Default)]
-pub struct Workspace(Arc<Mutex<Buffers>>);
-
-#[derive(Debug, Default)]
-struct Buffers {
-    tape: Tape,
-    /// Mean absolute change of the hidden state at the last backward pass.
-    temporal: f32,
-}
+pub struct Workspace(Arc<Mutex<Tape>>);
 
 impl Workspace {
-    fn lock(&self) -> MutexGuard<'_, Buffers> {
+    fn lock(&self) -> MutexGuard<'_, Tape> {
         // The buffers are rewritten by every forward pass, so a panic
         // elsewhere cannot leave them in a state that matters.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Mean absolute change of the hidden state, as of the last backward pass.
-    pub fn temporal(&self) -> f32 {
-        self.lock().temporal
     }
 }
 
@@ -105,11 +94,11 @@ pub fn lstm(x: Tensor<3>, parameters: Parameters, call: Call, fused: bool) -> Ou
         p.scale_h.into_dispatch(),
         call,
     ));
-    let buffers = workspace.lock();
+    let tape = workspace.lock();
     Output {
         hidden,
-        state: buffers.tape.final_state(&spec),
-        stats: buffers.tape.stats,
+        state: tape.final_state(&spec),
+        stats: tape.stats,
         pressure: None,
     }
 }
@@ -173,10 +162,23 @@ impl LstmOps for Flex {
         let (hidden, cell) = call.state.as_ref().map_or((None, None), |(h, c)| {
             (Some(h.as_slice()), Some(c.as_slice()))
         });
-        let inputs = Inputs { batch, frames, x: slice(&x), hidden, cell };
+        let inputs = Inputs {
+            batch,
+            frames,
+            x: slice(&x),
+            hidden,
+            cell,
+        };
         let mut out = vec![0.0; batch * frames * call.spec.hidden];
-        let mut buffers = call.workspace.lock();
-        forward(&call.spec, &weights, &inputs, call.training, &mut buffers.tape, &mut out);
+        let mut tape = call.workspace.lock();
+        forward(
+            &call.spec,
+            &weights,
+            &inputs,
+            call.training,
+            &mut tape,
+            &mut out,
+        );
         FlexTensor::from_data(TensorData::new(out, [batch, frames, call.spec.hidden]))
     }
 }
@@ -189,9 +191,8 @@ impl LstmGradients for Flex {
     ) -> [FloatTensor<Self>; 6] {
         let (x, d_out) = (x.to_contiguous(), d_out.to_contiguous());
         let (n, i, h) = (call.spec.rows(), call.spec.inputs, call.spec.hidden);
-        let mut buffers = call.workspace.lock();
-        let grads = backward(&call.spec, &mut buffers.tape, slice(&x), slice(&d_out));
-        buffers.temporal = grads.temporal;
+        let mut tape = call.workspace.lock();
+        let grads = backward(&call.spec, &mut tape, slice(&x), slice(&d_out));
         let tensor = |v, shape: [usize; 2]| FlexTensor::from_data(TensorData::new(v, shape));
         [
             tensor(grads.w_x, [n, i]),
@@ -233,7 +234,14 @@ impl<B: LstmOps + LstmGradients, C: CheckpointStrategy> LstmOps for Autodiff<B, 
         scale_h: FloatTensor<Self>,
         call: Call,
     ) -> FloatTensor<Self> {
-        let nodes = [w_x.node, w_h.node, bias.node, threshold.node, scale_x.node, scale_h.node];
+        let nodes = [
+            w_x.node,
+            w_h.node,
+            bias.node,
+            threshold.node,
+            scale_x.node,
+            scale_h.node,
+        ];
         let x = x.primitive;
         let run = |x: FloatTensor<B>, call: Call| {
             B::pg_lstm(
@@ -251,9 +259,24 @@ impl<B: LstmOps + LstmGradients, C: CheckpointStrategy> LstmOps for Autodiff<B, 
             OpsKind::Tracked(prep) => {
                 let out = run(x.clone(), call.clone());
                 // The starting state is not needed again.
-                prep.finish((x, Call { state: None, ..call }), out)
+                prep.finish(
+                    (
+                        x,
+                        Call {
+                            state: None,
+                            ..call
+                        },
+                    ),
+                    out,
+                )
             }
-            OpsKind::UnTracked(prep) => prep.finish(run(x, Call { training: false, ..call })),
+            OpsKind::UnTracked(prep) => prep.finish(run(
+                x,
+                Call {
+                    training: false,
+                    ..call
+                },
+            )),
         }
     }
 }

@@ -43,12 +43,20 @@ pub struct Stats {
 impl Stats {
     /// Share of closed outputs, `Sp`.
     pub fn sparsity(&self) -> f64 {
-        if self.outputs == 0 { 0.0 } else { 1.0 - self.open as f64 / self.outputs as f64 }
+        if self.outputs == 0 {
+            0.0
+        } else {
+            1.0 - self.open as f64 / self.outputs as f64
+        }
     }
 
     /// Share of columns whose digit changed.
     pub fn changed_share(&self) -> f64 {
-        if self.columns == 0 { 1.0 } else { self.changed as f64 / self.columns as f64 }
+        if self.columns == 0 {
+            1.0
+        } else {
+            self.changed as f64 / self.columns as f64
+        }
     }
 
     /// Multiply-accumulates executed over those of a dense pass: a changed
@@ -123,7 +131,9 @@ impl Shard {
 /// Clips of each shard of a batch.
 pub(super) fn shard_sizes(batch: usize) -> Vec<usize> {
     let count = batch.div_ceil(SHARD).max(1);
-    (0..count).map(|s| (s + 1) * batch / count - s * batch / count).collect()
+    (0..count)
+        .map(|s| (s + 1) * batch / count - s * batch / count)
+        .collect()
 }
 
 /// Runs the layer over a batch and writes the (fake-quantised) hidden states
@@ -141,10 +151,21 @@ pub fn forward(
     out: &mut [f32],
 ) {
     let (batch, frames) = (inputs.batch, inputs.frames);
-    assert_eq!(inputs.x.len(), batch * frames * spec.inputs, "features have another shape");
-    assert_eq!(out.len(), batch * frames * spec.hidden, "output has another shape");
+    assert_eq!(
+        inputs.x.len(),
+        batch * frames * spec.inputs,
+        "features have another shape"
+    );
+    assert_eq!(
+        out.len(),
+        batch * frames * spec.hidden,
+        "output has another shape"
+    );
     assert_eq!(weights.bias.len(), spec.rows(), "bias has another shape");
-    assert!(!spec.gated() || weights.threshold.len() == spec.rows(), "one threshold per row");
+    assert!(
+        !spec.gated() || weights.threshold.len() == spec.rows(),
+        "one threshold per row"
+    );
     tape.weights = Prepared::new(spec, weights);
     tape.batch = batch;
     tape.frames = frames;
@@ -192,7 +213,8 @@ impl pulp::WithSimd for LoadInputs<'_> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
-        self.shard.load_inputs(self.spec, self.weights, self.inputs, self.start);
+        self.shard
+            .load_inputs(self.spec, self.weights, self.inputs, self.start);
     }
 }
 
@@ -211,7 +233,15 @@ impl pulp::WithSimd for Frame<'_> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
-        let Self { shard, spec, weights, frame, frames, training, out } = self;
+        let Self {
+            shard,
+            spec,
+            weights,
+            frame,
+            frames,
+            training,
+            out,
+        } = self;
         shard.frame(spec, weights, frame, frames, training, out);
     }
 }
@@ -227,20 +257,67 @@ impl Shard {
         out: &mut [f32],
     ) {
         let arch = pulp::Arch::new();
-        let (r, t, i, h, n) = (self.clips, inputs.frames, spec.inputs, spec.hidden, spec.rows());
-        arch.dispatch(LoadInputs { shard: self, spec, weights, inputs, start });
+        let (r, t, i, h, n) = (
+            self.clips,
+            inputs.frames,
+            spec.inputs,
+            spec.hidden,
+            spec.rows(),
+        );
+        arch.dispatch(LoadInputs {
+            shard: self,
+            spec,
+            weights,
+            inputs,
+            start,
+        });
         self.load_state(spec, weights, inputs, start);
-        product((t * r, n, i), Operand::rows(&self.x_hb, i), Operand::rows(&weights.x_forward, n), &mut self.z_hb, false);
+        product(
+            (t * r, n, i),
+            Operand::rows(&self.x_hb, i),
+            Operand::rows(&weights.x_forward, n),
+            &mut self.z_hb,
+            false,
+        );
         if spec.gated() {
-            product((t * r, n, i), Operand::rows(&self.x_lb, i), Operand::rows(&weights.x_forward, n), &mut self.z_lb, false);
+            product(
+                (t * r, n, i),
+                Operand::rows(&self.x_lb, i),
+                Operand::rows(&weights.x_forward, n),
+                &mut self.z_lb,
+                false,
+            );
         }
         for frame in 0..t {
-            let (hs, zs) = (frame * r * h..(frame + 1) * r * h, frame * r * n..(frame + 1) * r * n);
-            product((r, n, h), Operand::rows(&self.h_hb[hs.clone()], h), Operand::rows(&weights.h_forward, n), &mut self.z_hb[zs.clone()], true);
+            let (hs, zs) = (
+                frame * r * h..(frame + 1) * r * h,
+                frame * r * n..(frame + 1) * r * n,
+            );
+            product(
+                (r, n, h),
+                Operand::rows(&self.h_hb[hs.clone()], h),
+                Operand::rows(&weights.h_forward, n),
+                &mut self.z_hb[zs.clone()],
+                true,
+            );
             if spec.gated() {
-                product((r, n, h), Operand::rows(&self.h_lb[hs], h), Operand::rows(&weights.h_forward, n), &mut self.z_lb[zs], true);
+                product(
+                    (r, n, h),
+                    Operand::rows(&self.h_lb[hs], h),
+                    Operand::rows(&weights.h_forward, n),
+                    &mut self.z_lb[zs],
+                    true,
+                );
             }
-            arch.dispatch(Frame { shard: self, spec, weights, frame, frames: t, training, out });
+            arch.dispatch(Frame {
+                shard: self,
+                spec,
+                weights,
+                frame,
+                frames: t,
+                training,
+                out,
+            });
         }
         self.stats.outputs = (t * r * n) as u64;
         self.stats.columns = (t * r * (i + h)) as u64;
@@ -252,7 +329,13 @@ impl Shard {
 
     /// Quantises and splits the features of this shard, time-major.
     #[inline(always)]
-    fn load_inputs(&mut self, spec: &LstmSpec, weights: &Prepared, inputs: &Inputs<'_>, start: usize) {
+    fn load_inputs(
+        &mut self,
+        spec: &LstmSpec,
+        weights: &Prepared,
+        inputs: &Inputs<'_>,
+        start: usize,
+    ) {
         let (r, t, i) = (self.clips, inputs.frames, spec.inputs);
         let (inverse, max) = (1.0 / weights.scale_x, spec.code_max());
         let digit = spec.digit();
@@ -281,7 +364,11 @@ impl Shard {
                             changed += now.iter().map(|a| u32::from(*a != 0.0)).sum::<u32>();
                         } else {
                             let before = &before[at - r * i..at - r * i + i];
-                            changed += now.iter().zip(before).map(|(a, b)| u32::from(a != b)).sum::<u32>();
+                            changed += now
+                                .iter()
+                                .zip(before)
+                                .map(|(a, b)| u32::from(a != b))
+                                .sum::<u32>();
                         }
                     }
                 }
@@ -291,7 +378,13 @@ impl Shard {
     }
 
     /// Starting hidden codes and cell state.
-    fn load_state(&mut self, spec: &LstmSpec, weights: &Prepared, inputs: &Inputs<'_>, start: usize) {
+    fn load_state(
+        &mut self,
+        spec: &LstmSpec,
+        weights: &Prepared,
+        inputs: &Inputs<'_>,
+        start: usize,
+    ) {
         let (r, h) = (self.clips, spec.hidden);
         let range = start * h..(start + r) * h;
         match inputs.cell {
@@ -322,7 +415,15 @@ impl Shard {
 
     /// Everything of one frame that is not a matrix product.
     #[inline(always)]
-    fn frame(&mut self, spec: &LstmSpec, weights: &Prepared, frame: usize, frames: usize, training: bool, out: &mut [f32]) {
+    fn frame(
+        &mut self,
+        spec: &LstmSpec,
+        weights: &Prepared,
+        frame: usize,
+        frames: usize,
+        training: bool,
+        out: &mut [f32],
+    ) {
         let (r, h, n) = (self.clips, spec.hidden, spec.rows());
         let (mut open, mut changed) = (0u32, 0u32);
         for clip in 0..r {
@@ -359,7 +460,11 @@ impl Shard {
             let (hb, hb_next) = self.h_hb.split_at_mut(next);
             let (hb, hb_next) = (&hb[at..at + h], &mut hb_next[..h]);
             let result = &mut out[(clip * frames + frame) * h..][..h];
-            let limit = if spec.quantised() { CELL_LIMIT } else { f32::MAX };
+            let limit = if spec.quantised() {
+                CELL_LIMIT
+            } else {
+                f32::MAX
+            };
             for k in 0..h {
                 let c = (forget[k] * cell[k] + input[k] * candidate[k]).clamp(-limit, limit);
                 cell_next[k] = c;
@@ -367,7 +472,8 @@ impl Shard {
                 result[k] = output[k] * tanh_cell[k];
             }
             if spec.quantised() {
-                let (scale, inverse, max) = (weights.scale_h, 1.0 / weights.scale_h, spec.code_max());
+                let (scale, inverse, max) =
+                    (weights.scale_h, 1.0 / weights.scale_h, spec.code_max());
                 let digit = spec.digit();
                 if spec.gated() {
                     let lb_next = &mut self.h_lb[next..next + h];
@@ -439,7 +545,8 @@ impl Tape {
     pub fn final_state(&self, spec: &LstmSpec) -> (Vec<f32>, Vec<f32>) {
         let (mut hidden, mut cell) = (Vec::new(), Vec::new());
         for shard in &self.shards {
-            let range = self.frames * shard.clips * spec.hidden..(self.frames + 1) * shard.clips * spec.hidden;
+            let range = self.frames * shard.clips * spec.hidden
+                ..(self.frames + 1) * shard.clips * spec.hidden;
             cell.extend_from_slice(&shard.cell[range.clone()]);
             let scale = self.weights.scale_h;
             if spec.gated() {

@@ -26,10 +26,8 @@ mod forward;
 mod reference;
 mod weights;
 
-pub use backward::{Grads, backward};
 pub use burn_op::{Call, Output, Parameters, Workspace, lstm};
-pub use forward::{Inputs, Stats, Tape, forward};
-pub use weights::{WeightView, quantise_rows};
+pub use forward::Stats;
 
 /// How the LSTM computes its gate pre-activations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

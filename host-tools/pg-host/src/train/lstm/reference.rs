@@ -51,12 +51,18 @@ pub fn lstm(x: Tensor<3>, p: Parameters, call: &Call) -> Output {
     let ([batch, frames, inputs], hidden_size) = (x.dims(), spec.hidden);
     let device = x.device();
     let state = |v: Option<&Vec<f32>>| match v {
-        Some(v) => Tensor::<2>::from_data(TensorData::new(v.clone(), [batch, hidden_size]), &device),
+        Some(v) => {
+            Tensor::<2>::from_data(TensorData::new(v.clone(), [batch, hidden_size]), &device)
+        }
         None => Tensor::<2>::zeros([batch, hidden_size], &device),
     };
     let mut hidden = state(call.state.as_ref().map(|s| &s.0));
     let mut cell = state(call.state.as_ref().map(|s| &s.1));
-    let scale_x = if spec.learn_input_scale { p.scale_x.clone() } else { p.scale_x.clone().detach() };
+    let scale_x = if spec.learn_input_scale {
+        p.scale_x.clone()
+    } else {
+        p.scale_x.clone().detach()
+    };
     let ratio = (p.scale_x.clone() / p.scale_h.clone()).detach();
     let w = weights(spec, &p, ratio.clone());
     let max = spec.code_max();
@@ -93,12 +99,20 @@ pub fn lstm(x: Tensor<3>, p: Parameters, call: &Call) -> Output {
             }
             let soft = sigmoid(margin * spec.alpha);
             let soft = soft.clone() - soft.detach();
-            let mask = if spec.sparse_backprop { hard.clone() + hard * soft } else { hard + soft };
+            let mask = if spec.sparse_backprop {
+                hard.clone() + hard * soft
+            } else {
+                hard + soft
+            };
             high + mask * low
         } else {
             Tensor::cat(vec![at(&x), hidden.clone()], 1).matmul(w.clone()) + p.bias.clone()
         };
-        let z = if spec.quantised() { saturate(z, Z_LIMIT) } else { z };
+        let z = if spec.quantised() {
+            saturate(z, Z_LIMIT)
+        } else {
+            z
+        };
         let gate = |k: usize| z.clone().narrow(1, k * hidden_size, hidden_size);
         let (i, f, o) = (sigmoid(gate(0)), sigmoid(gate(1)), sigmoid(gate(3)));
         cell = f * cell + i * tanh(gate(2));
@@ -131,7 +145,10 @@ pub fn lstm(x: Tensor<3>, p: Parameters, call: &Call) -> Output {
 /// the next operation then reports.
 fn host(tensor: Tensor<2>) -> Vec<f32> {
     let n = tensor.shape().num_elements();
-    tensor.into_data().try_to_vec::<f32>().unwrap_or_else(|_| vec![0.0; n])
+    tensor
+        .into_data()
+        .try_to_vec::<f32>()
+        .unwrap_or_else(|_| vec![0.0; n])
 }
 
 /// Counters kept on the device, read once per call.
@@ -159,7 +176,14 @@ impl Counts {
         let steps = (batch * frames) as u64;
         let (outputs, columns) = (steps * spec.rows() as u64, steps * spec.columns() as u64);
         let read = |t: Tensor<1>| t.into_scalar::<f32>() as u64;
-        let (open, changed) = self.sums.map_or((outputs, columns), |(a, b)| (read(a), read(b)));
-        Stats { outputs, open, columns, changed }
+        let (open, changed) = self
+            .sums
+            .map_or((outputs, columns), |(a, b)| (read(a), read(b)));
+        Stats {
+            outputs,
+            open,
+            columns,
+            changed,
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Fake-quantised weights in the layouts the two passes want.
 use super::LstmSpec;
+use crate::quantise::{join_columns, quantise_rows};
 
 /// Borrowed parameters of the layer, row-major.
 #[derive(Clone, Copy)]
@@ -16,20 +17,6 @@ pub struct WeightView<'a> {
     pub scale_x: f32,
     /// Activation scale: one hidden code step.
     pub scale_h: f32,
-}
-
-/// Rounds each row of `[rows, columns]` to `-max..=max` with its own scale
-/// (largest magnitude / `max`). Returns the codes and the scales.
-pub fn quantise_rows(weights: &[f32], columns: usize, max: f32) -> (Vec<f32>, Vec<f32>) {
-    let mut codes = Vec::with_capacity(weights.len());
-    let mut scales = Vec::with_capacity(weights.len() / columns.max(1));
-    for row in weights.chunks_exact(columns) {
-        let peak = row.iter().fold(0.0f32, |m, w| m.max(w.abs()));
-        let scale = if peak > 0.0 { peak / max } else { 1.0 };
-        scales.push(scale);
-        codes.extend(row.iter().map(|w| (w / scale).round().clamp(-max, max)));
-    }
-    (codes, scales)
 }
 
 /// Weights ready for a forward and backward pass.
@@ -56,18 +43,13 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Quantises `view` per row over the concatenated columns, as the exporter
-    /// does: the input columns are first brought to the activation scale.
+    /// Quantises `view` per row over the concatenated columns with the
+    /// exporter's own functions.
     pub fn new(spec: &LstmSpec, view: &WeightView<'_>) -> Self {
         let (n, i, h) = (spec.rows(), spec.inputs, spec.hidden);
         let (w_x, w_h, row_scale, scale_x, scale_h) = if spec.quantised() {
-            let ratio = view.scale_x / view.scale_h;
             let k = spec.columns();
-            let mut joined = Vec::with_capacity(n * k);
-            for (x, h) in view.w_x.chunks_exact(i).zip(view.w_h.chunks_exact(h)) {
-                joined.extend(x.iter().map(|w| w * ratio));
-                joined.extend_from_slice(h);
-            }
+            let joined = join_columns((view.w_x, i), (view.w_h, h), view.scale_x, view.scale_h);
             let (codes, scales) = quantise_rows(&joined, k, spec.weight_max());
             let (mut x, mut r) = (Vec::with_capacity(n * i), Vec::with_capacity(n * h));
             for row in codes.chunks_exact(k) {
@@ -81,7 +63,8 @@ impl Prepared {
         };
         let real = |w: &[f32], columns: usize, scale: f32| -> Vec<f32> {
             let rows = w.chunks_exact(columns).zip(&row_scale);
-            rows.flat_map(|(row, s)| row.iter().map(move |w| w * s / scale)).collect()
+            rows.flat_map(|(row, s)| row.iter().map(move |w| w * s / scale))
+                .collect()
         };
         Self {
             x_forward: transpose(&w_x, i),
@@ -90,7 +73,11 @@ impl Prepared {
             h_backward: real(&w_h, h, scale_h),
             row_scale,
             bias: view.bias.to_vec(),
-            threshold: if spec.gated() { view.threshold.to_vec() } else { Vec::new() },
+            threshold: if spec.gated() {
+                view.threshold.to_vec()
+            } else {
+                Vec::new()
+            },
             scale_x,
             scale_h,
         }

@@ -1,0 +1,236 @@
+//! The state of an unfinished run, in one file that is replaced in one step.
+use super::features::Norm;
+use super::network::{NAMES, Values};
+use super::optimiser::Moments;
+use super::tally::Tally;
+use crate::fsio;
+use crate::model::TrainedMetrics;
+use anyhow::{Context, Result, ensure};
+use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensors, serialize};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::path::Path;
+
+const KEY: &str = "pg-checkpoint";
+
+/// What identifies a run and where it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Meta {
+    /// The recipe, complete.
+    pub recipe: String,
+    /// Labels and number of clips trained on.
+    pub labels: Vec<String>,
+    /// Clips in the training split.
+    pub clips: usize,
+    /// Steps done.
+    pub step: u64,
+    /// Seconds spent, over all resumed runs.
+    pub seconds: f64,
+    /// The current epoch so far.
+    pub tally: Tally,
+    /// Epoch and validation result of the best values, if any.
+    pub best: Option<(usize, TrainedMetrics)>,
+    /// Steps the optimiser has taken, per parameter.
+    pub times: Vec<Option<usize>>,
+}
+
+/// A complete checkpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// Where the run stands.
+    pub meta: Meta,
+    /// Parameters.
+    pub values: Values,
+    /// Their running average.
+    pub average: Values,
+    /// The best average so far.
+    pub best: Option<Values>,
+    /// State of the optimiser.
+    pub moments: Vec<Moments>,
+    /// Last hidden and cell states.
+    pub state: Option<(Vec<f32>, Vec<f32>)>,
+    /// Normalisation of the features.
+    pub norm: Norm,
+}
+
+impl Checkpoint {
+    /// Writes the checkpoint.
+    ///
+    /// # Errors
+    /// When the file cannot be written; an earlier one is then untouched.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let mut tensors: Vec<(String, &[f32])> = Vec::new();
+        let sets = [
+            ("value", Some(&self.values)),
+            ("average", Some(&self.average)),
+            ("best", self.best.as_ref()),
+        ];
+        for (prefix, values) in sets {
+            for (name, v) in NAMES.iter().zip(values.into_iter().flatten()) {
+                tensors.push((format!("{prefix}.{name}"), v));
+            }
+        }
+        for (name, moments) in NAMES.iter().zip(&self.moments) {
+            if let Some((_, m1, m2)) = moments {
+                tensors.push((format!("moment1.{name}"), m1));
+                tensors.push((format!("moment2.{name}"), m2));
+            }
+        }
+        if let Some((hidden, cell)) = &self.state {
+            tensors.push(("state.hidden".into(), hidden));
+            tensors.push(("state.cell".into(), cell));
+        }
+        tensors.push(("norm.mean".into(), &self.norm.mean));
+        tensors.push(("norm.std".into(), &self.norm.std));
+        let bytes: Vec<Vec<u8>> = tensors
+            .iter()
+            .map(|(_, v)| v.iter().flat_map(|v| v.to_le_bytes()).collect())
+            .collect();
+        let views = tensors
+            .iter()
+            .zip(&bytes)
+            .map(|((name, v), b)| {
+                Ok((
+                    name.as_str(),
+                    TensorView::new(Dtype::F32, vec![v.len()], b)?,
+                ))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let meta = HashMap::from([(KEY.to_string(), serde_json::to_string(&self.meta)?)]);
+        let bytes = serialize(views, Some(meta))?;
+        fsio::write_atomic(path, &bytes)
+            .context("cannot write the checkpoint; the last one is kept")
+    }
+
+    /// Reads a checkpoint; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the file is there but cannot be read or is damaged.
+    pub fn load(path: &Path) -> Result<Option<Self>> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => {
+                return Err(e)
+                    .with_context(|| format!("cannot read the checkpoint {}", path.display()));
+            }
+        };
+        Self::from_bytes(&bytes).map(Some).with_context(|| {
+            format!(
+                "the checkpoint {} is damaged or of another version; remove it and train anew",
+                path.display()
+            )
+        })
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let (_, header) = SafeTensors::read_metadata(bytes)?;
+        let meta = header
+            .metadata()
+            .as_ref()
+            .and_then(|m| m.get(KEY))
+            .context("no checkpoint metadata")?;
+        let meta: Meta = serde_json::from_str(meta)?;
+        let tensors = SafeTensors::deserialize(bytes)?;
+        let get = |name: &str| -> Result<Vec<f32>> {
+            let view = tensors.tensor(name)?;
+            ensure!(view.dtype() == Dtype::F32, "tensor {name} is not f32");
+            Ok(view
+                .data()
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect())
+        };
+        let set = |prefix: &str| {
+            NAMES
+                .iter()
+                .map(|n| get(&format!("{prefix}.{n}")))
+                .collect::<Result<Values>>()
+        };
+        let moments = NAMES
+            .iter()
+            .zip(&meta.times)
+            .map(|(name, time)| {
+                time.map(|t| {
+                    Ok((
+                        t,
+                        get(&format!("moment1.{name}"))?,
+                        get(&format!("moment2.{name}"))?,
+                    ))
+                })
+                .transpose()
+            })
+            .collect::<Result<_>>()?;
+        let state = match get("state.hidden") {
+            Ok(hidden) => Some((hidden, get("state.cell")?)),
+            Err(_) => None,
+        };
+        Ok(Self {
+            values: set("value")?,
+            average: set("average")?,
+            best: if meta.best.is_some() {
+                Some(set("best")?)
+            } else {
+                None
+            },
+            moments,
+            state,
+            norm: Norm {
+                mean: get("norm.mean")?,
+                std: get("norm.std")?,
+            },
+            meta,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_survives_a_round_trip_and_damage_is_named() {
+        let values: Values = (0..NAMES.len())
+            .map(|k| vec![k as f32 + 0.1; k + 1])
+            .collect();
+        let checkpoint = Checkpoint {
+            meta: Meta {
+                recipe: "r".into(),
+                labels: vec!["a".into()],
+                clips: 3,
+                step: 17,
+                seconds: 0.1 + 0.2,
+                tally: Tally::default(),
+                best: Some((
+                    2,
+                    TrainedMetrics {
+                        accuracy: 1.0 / 3.0,
+                        ..TrainedMetrics::default()
+                    },
+                )),
+                times: (0..NAMES.len()).map(|k| (k != 3).then_some(5)).collect(),
+            },
+            average: values.clone(),
+            best: Some(values.clone()),
+            moments: (0..NAMES.len())
+                .map(|k| (k != 3).then(|| (5, vec![0.5; k + 1], vec![0.25; k + 1])))
+                .collect(),
+            state: Some((vec![1.0, 2.0], vec![3.0])),
+            norm: Norm {
+                mean: vec![1.0],
+                std: vec![2.0],
+            },
+            values,
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        assert!(Checkpoint::load(&path).unwrap().is_none());
+        checkpoint.save(&path).unwrap();
+        assert_eq!(Checkpoint::load(&path).unwrap().unwrap(), checkpoint);
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        let error = format!("{:#}", Checkpoint::load(&path).unwrap_err());
+        assert!(error.contains("remove it and train anew"), "{error}");
+    }
+}

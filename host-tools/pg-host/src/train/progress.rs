@@ -1,0 +1,84 @@
+//! The progress bar, and a line per epoch where there is no terminal.
+use super::tally::Record;
+use crate::model::TrainedMetrics;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Progress of one phase.
+pub struct Progress {
+    bar: ProgressBar,
+    quiet: bool,
+}
+
+impl Progress {
+    /// A bar of `total` units called `what`; invisible if `quiet` or without a terminal.
+    pub fn new(total: u64, what: &'static str, quiet: bool) -> Self {
+        let bar = if quiet {
+            ProgressBar::hidden()
+        } else {
+            ProgressBar::new(total)
+        };
+        let template = "{prefix:>10} {bar:30} {pos}/{len} {eta:>4} left  {msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(what);
+        Self { bar, quiet }
+    }
+
+    /// Moves to `position`.
+    pub fn set(&self, position: u64) {
+        self.bar.set_position(position);
+    }
+
+    /// Moves to `position` after a training step.
+    pub fn step(&self, position: u64, loss: f64, so_far: &TrainedMetrics) {
+        self.bar.set_position(position);
+        // Formatting costs more than the bar's own rate limit saves.
+        if position.is_multiple_of(5) {
+            self.bar
+                .set_message(format!("loss {loss:.3}  {}", summary(so_far)));
+        }
+    }
+
+    /// Reports an epoch.
+    pub fn epoch(&self, r: &Record) {
+        if self.quiet {
+            return;
+        }
+        let valid = r
+            .valid
+            .map_or(String::new(), |v| format!("  valid {}", summary(&v)));
+        let mark = if r.best { "  best so far" } else { "" };
+        let line = format!(
+            "epoch {:>3} {:<7} loss {:.3}  train {:.1} %{valid}  {:.0} s{mark}",
+            r.epoch,
+            r.part,
+            r.loss,
+            100.0 * r.train.accuracy,
+            r.seconds
+        );
+        if self.bar.is_hidden() {
+            eprintln!("{line}");
+        } else {
+            self.bar.println(line);
+        }
+    }
+
+    /// Removes the bar.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Accuracy, and the cost where there is a gate.
+fn summary(m: &TrainedMetrics) -> String {
+    let accuracy = 100.0 * m.accuracy;
+    if m.executed >= 1.0 && m.sparsity == 0.0 {
+        return format!("{accuracy:.1} %");
+    }
+    format!(
+        "{accuracy:.1} %  Sp {:.1} %  MACs {:.1} %",
+        100.0 * m.sparsity,
+        100.0 * m.executed
+    )
+}
