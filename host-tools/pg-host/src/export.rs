@@ -52,11 +52,11 @@ impl Default for ExportOptions {
             copies: WeightCopies::Two,
             gates: Gates::Learned,
             detector: DetectorParams {
-                threshold: (0.7 * 32768.0) as u16,
+                threshold: (0.75 * 32768.0) as u16,
                 release: (0.3 * 32768.0) as u16,
                 background: 0,
-                smooth: 6,
-                refractory: 35,
+                smooth: 8,
+                refractory: 25,
                 reserved: [0; 8],
             },
         }

@@ -36,6 +36,10 @@ pub enum Readout {
 pub struct TrainedMetrics {
     /// Share of clips classified correctly, 0 to 1.
     pub accuracy: f64,
+    /// Mean over the labels of the share classified correctly; what selects an
+    /// epoch, because a validation split seldom has as many clips of each.
+    #[serde(default)]
+    pub balanced: f64,
     /// Share of gate rows closed, Sp.
     pub sparsity: f64,
     /// Share of columns whose digit changed.

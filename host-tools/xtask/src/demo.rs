@@ -10,7 +10,7 @@ const DATA: &str = "models/kws/pack";
 /// The recipe's schedule, shortened to the time a demo may take.
 const SHORTER: [&str; 4] = [
     "--set",
-    "training.float_epochs=25",
+    "training.float_epochs=40",
     "--set",
     "training.quantised_epochs=8",
 ];
@@ -21,9 +21,8 @@ fn steps() -> Result<(Value, Value, Value)> {
     let model = &format!("{out}/model.safetensors");
     let image = &format!("{out}/kws.pgi");
     step(1, "training a precision-gated LSTM on human speech");
-    show(&mut pg_host([
-        "train", "kws-demo", "--data", DATA, "--out", out,
-    ]))?;
+    // An interrupted demo goes on where it was.
+    show(pg_host(["train", "kws", "--resume", "--data", DATA, "--out", out]).args(SHORTER))?;
     step(2, "exporting the model image");
     show(&mut pg_host(["export", model, "--output", image]))?;
     step(

@@ -18,20 +18,24 @@ struct Variant {
     name: &'static str,
     title: &'static str,
     set: &'static [&'static str],
+    /// Whether only the mode differs from the first variant.
+    shares_float_epochs: bool,
     seeds: &'static [u64],
 }
 
 const VARIANTS: [Variant; 5] = [
     Variant {
         name: "pg",
-        title: "precision-gated, 8/3 bits",
+        title: "precision-gated, 8/4 bits",
         set: &[],
+        shares_float_epochs: false,
         seeds: &[1, 2, 3],
     },
     Variant {
         name: "uniform-8",
         title: "uniform 8 bits",
         set: &["mode=uniform"],
+        shares_float_epochs: true,
         seeds: &[1, 2, 3],
     },
     Variant {
@@ -39,22 +43,25 @@ const VARIANTS: [Variant; 5] = [
         title: "uniform 4 bits",
         set: &[
             "mode=uniform",
-            "model.msb_bits=3",
+            "model.msb_bits=4",
             "model.activation_bits=4",
             "model.weight_bits=4",
         ],
+        shares_float_epochs: false,
         seeds: &[1],
     },
     Variant {
         name: "fixed-threshold",
-        title: "gated, 8/3 bits, thresholds not learned",
+        title: "gated, 8/4 bits, thresholds not learned",
         set: &["mode=fixed-threshold"],
+        shares_float_epochs: true,
         seeds: &[1],
     },
     Variant {
         name: "float",
         title: "floating point",
         set: &["mode=float"],
+        shares_float_epochs: false,
         seeds: &[1],
     },
 ];
@@ -139,6 +146,11 @@ fn one(variant: &Variant, seed: u64, options: &Options) -> Result<Option<Value>>
         command.arg("--seed").arg(seed.to_string());
         for set in variant.set {
             command.args(["--set", set]);
+        }
+        // Variants that differ in the mode alone share the epochs in floating point.
+        let shared = options.out.join(format!("pg-seed{seed}"));
+        if variant.shares_float_epochs && shared.join("float.safetensors").is_file() {
+            command.arg("--float-from").arg(shared);
         }
         show(&mut command)?;
     }

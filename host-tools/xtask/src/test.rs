@@ -76,6 +76,11 @@ fn lints() -> Result<()> {
             .args(["--no-deps", "--document-private-items"])
             .env("RUSTDOCFLAGS", "-D warnings"),
     )?;
+    show(
+        cargo()
+            .args(["test", "--locked", "-p", "pg-app"])
+            .current_dir("firmware"),
+    )?;
     for board in BOARDS {
         let folder = Path::new("firmware/boards").join(board);
         run_cargo_in(

@@ -36,6 +36,11 @@ pub struct Train {
     /// Continue the unfinished run in the output directory, if there is one.
     #[arg(long)]
     resume: bool,
+    /// Take the floating-point epochs from the run in this directory, whose
+    /// recipe differs in `mode` alone, instead of training them again: they
+    /// are the same to the last bit.
+    #[arg(long, value_name = "DIR")]
+    float_from: Option<PathBuf>,
     /// Stop after this many steps, with a checkpoint.
     #[arg(long, value_name = "STEPS")]
     stop_after: Option<u64>,
@@ -68,6 +73,7 @@ impl Train {
             Device::Cuda => Backend::Cuda,
         };
         options.resume = self.resume;
+        options.float_from = self.float_from.clone();
         options.stop_after = self.stop_after;
         options.checkpoint_seconds = self.checkpoint_seconds;
         options.command = self.command();

@@ -122,7 +122,7 @@ log-mel bands, a dense head with a score, attention pooling over the last second
 | parameters | {} |
 | image | {} bytes, {} with one copy of the weights |
 | arena | {} bytes, of which state {} |
-| activations | B = 8 bits, prediction digit B_hb = 3 bits, rounded split; gate *within*, one learned threshold per row |
+| activations | B = 8 bits, prediction digit B_hb = 4 bits, rounded split; gate *within*, one learned threshold per row |
 | weights | 8 bits, one scale per row |
 | recipe | [`recipe.toml`](recipe.toml); the shipped image is seed {} |
 | trained with | `{}` |
