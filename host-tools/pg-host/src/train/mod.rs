@@ -67,6 +67,9 @@ pub struct TrainOptions {
     pub backend: Backend,
     /// Continue the unfinished run in `out_dir`, if there is one.
     pub resume: bool,
+    /// Start from the end of the floating-point part of the run in this
+    /// directory, whose recipe differs in its mode alone.
+    pub float_from: Option<PathBuf>,
     /// Stop, with a checkpoint, after this many steps.
     pub stop_after: Option<u64>,
     /// Seconds between checkpoints; one is also written after every epoch.
@@ -87,6 +90,7 @@ impl TrainOptions {
             out_dir: out_dir.into(),
             backend: Backend::Cpu,
             resume: false,
+            float_from: None,
             stop_after: None,
             checkpoint_seconds: 60,
             command: String::new(),

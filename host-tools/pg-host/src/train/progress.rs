@@ -70,9 +70,9 @@ impl Progress {
     }
 }
 
-/// Accuracy, and the cost where there is a gate.
+/// Accuracy as a mean over labels, and the cost where there is a gate.
 fn summary(m: &TrainedMetrics) -> String {
-    let accuracy = 100.0 * m.accuracy;
+    let accuracy = 100.0 * m.balanced;
     if m.executed >= 1.0 && m.sparsity == 0.0 {
         return format!("{accuracy:.1} %");
     }

@@ -42,8 +42,11 @@ impl Tally {
             columns,
             changed,
         };
+        let accuracy = self.correct as f64 / self.clips.max(1) as f64;
         TrainedMetrics {
-            accuracy: self.correct as f64 / self.clips.max(1) as f64,
+            accuracy,
+            // Training batches are drawn by label.
+            balanced: accuracy,
             sparsity: stats.sparsity(),
             changed: stats.changed_share(),
             executed: if open == outputs {

@@ -5,7 +5,7 @@ use super::weights::Prepared;
 use crate::train::matmul::{Operand, product};
 use rayon::prelude::*;
 
-/// Gradients of the layer's parameters, shaped like [`super::WeightView`].
+/// Gradients of the layer's parameters, shaped like [`super::weights::WeightView`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Grads {
     /// `[N, I]`.
@@ -330,10 +330,8 @@ impl Shard {
                     d_bias[k] += d_high;
                 }
             } else {
-                for k in 0..n {
-                    z_hb[k] = dz[k];
-                    d_bias[k] += dz[k];
-                }
+                z_hb.copy_from_slice(dz);
+                d_bias.iter_mut().zip(dz).for_each(|(sum, g)| *sum += g);
             }
         }
     }
@@ -365,14 +363,14 @@ impl Shard {
                 0.0
             }
         };
-        for k in 0..h {
+        for (k, d_hidden) in d_hidden.iter_mut().enumerate().take(h) {
             let change = code(frame + 1, k) - code(frame, k);
             let ahead = if frame + 1 < frames {
                 code(frame + 2, k) - code(frame + 1, k)
             } else {
                 0.0
             };
-            d_hidden[k] += weight * (sign(change) - sign(ahead));
+            *d_hidden += weight * (sign(change) - sign(ahead));
         }
     }
 }

@@ -1,0 +1,103 @@
+//! The range of every value of a recipe.
+use super::fields::{Mode, Recipe};
+use anyhow::{Result, ensure};
+
+impl Recipe {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// Names the first key that is out of range, and the range.
+    pub(super) fn check(&self) -> Result<()> {
+        let (m, g, t, a) = (&self.model, &self.gate, &self.training, &self.augmentation);
+        let unit = |name: &str, v: f64| {
+            ensure!(
+                (0.0..=1.0).contains(&v),
+                "{name} = {v}: use a number from 0 to 1"
+            );
+            Ok(())
+        };
+        let positive = |name: &str, v: f64| {
+            ensure!(
+                v > 0.0 && v.is_finite(),
+                "{name} = {v}: use a number above 0"
+            );
+            Ok(())
+        };
+        let whole = |name: &str, v: usize, low: usize, high: usize| {
+            ensure!(
+                (low..=high).contains(&v),
+                "{name} = {v}: use {low} to {high}"
+            );
+            Ok(())
+        };
+        whole("features.bands", self.features.bands, 1, 40)?;
+        whole("model.hidden", m.hidden, 1, 512)?;
+        whole("model.window", m.window, 1, 1024)?;
+        whole("model.activation_bits", m.activation_bits.into(), 2, 8)?;
+        whole(
+            "model.msb_bits",
+            m.msb_bits.into(),
+            1,
+            m.activation_bits.into(),
+        )?;
+        ensure!(
+            matches!(m.weight_bits, 4 | 8),
+            "model.weight_bits = {}: use 4 or 8",
+            m.weight_bits
+        );
+        positive("model.input_range", m.input_range.into())?;
+        positive("model.activation_range", m.activation_range.into())?;
+        ensure!(
+            g.threshold >= 0.0,
+            "gate.threshold = {}: use 0 or more",
+            g.threshold
+        );
+        positive("gate.alpha", g.alpha.into())?;
+        whole("training.batch", t.batch, 1, 4096)?;
+        whole("training.steps_per_epoch", t.steps_per_epoch, 1, 1_000_000)?;
+        ensure!(
+            t.float_epochs + t.quantised_epochs > 0,
+            "training.float_epochs and training.quantised_epochs are both 0: nothing to train"
+        );
+        ensure!(
+            self.mode == Mode::Float || t.quantised_epochs > 0,
+            "training.quantised_epochs = 0: only mode = \"float\" can do without"
+        );
+        for (name, v) in [
+            ("training.learning_rate", t.learning_rate),
+            (
+                "training.quantised_learning_rate",
+                t.quantised_learning_rate,
+            ),
+            ("training.clip_norm", t.clip_norm.into()),
+            ("training.unknown_weight", t.unknown_weight),
+            ("augmentation.silence_rms", a.silence_rms[0].into()),
+        ] {
+            positive(name, v)?;
+        }
+        for (name, v) in [
+            ("training.ema", t.ema.into()),
+            ("training.quantised_ema", t.quantised_ema.into()),
+            ("training.label_smoothing", t.label_smoothing.into()),
+            ("training.dropout", t.dropout.into()),
+            ("training.carried_state", t.carried_state),
+            ("augmentation.noise_probability", a.noise_probability),
+            ("augmentation.speed", f64::from(a.speed) * 2.0),
+            ("augmentation.warp", a.warp * 2.0),
+        ] {
+            unit(name, v)?;
+        }
+        whole("augmentation.prefill", a.prefill, t.batch, a.reservoir)?;
+        for (name, [low, high]) in [
+            ("augmentation.gain_db", a.gain_db),
+            ("augmentation.snr_db", a.snr_db),
+            ("augmentation.silence_rms", a.silence_rms),
+        ] {
+            ensure!(
+                low <= high,
+                "{name} = [{low}, {high}]: give the smaller number first"
+            );
+        }
+        whole("validation.every", self.validation.every, 1, 1_000_000)
+    }
+}

@@ -1,0 +1,139 @@
+//! The recipe: everything that decides what is trained, as TOML.
+mod check;
+mod fields;
+mod overrides;
+
+pub use fields::{
+    Augmentation, Features, Gate, Granularity, Mode, Model, Pressure, Recipe, Training, Validation,
+};
+
+use super::lstm::{Arithmetic, LstmSpec};
+use crate::model::ModelKind;
+use anyhow::{Context, Result};
+use std::path::Path;
+
+/// The built-in keyword-spotting recipe.
+pub const KWS: &str = include_str!("../../../../../models/kws/recipe.toml");
+
+impl Recipe {
+    /// The built-in recipe `kws`.
+    ///
+    /// # Errors
+    /// None in a released build; the text is part of the program and tested.
+    pub fn kws() -> Result<Self> {
+        Self::parse(KWS).context("the built-in recipe kws is damaged; reinstall pg-host")
+    }
+
+    /// `kws`, or the recipe in the file `name`.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not a valid recipe.
+    pub fn named(name: &str) -> Result<Self> {
+        if name == "kws" {
+            return Self::kws();
+        }
+        let path = Path::new(name);
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!("cannot read the recipe {name}; give the path of a TOML file, or kws for the built-in one")
+        })?;
+        Self::parse(&text).with_context(|| format!("{name} is not a valid recipe"))
+    }
+
+    /// Reads a recipe from TOML and checks every value.
+    ///
+    /// # Errors
+    /// Names the key that is unknown, missing, of a wrong type or out of range.
+    pub fn parse(text: &str) -> Result<Self> {
+        let recipe: Self = toml::from_str(text)
+            .context("start from the built-in recipe: pg-host train kws --print-recipe")?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// The recipe as TOML.
+    ///
+    /// # Errors
+    /// None in practice: every field has a TOML form.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).context("cannot write the recipe as TOML")
+    }
+
+    /// Arithmetic after the float epochs.
+    pub fn arithmetic(&self) -> Arithmetic {
+        match self.mode {
+            Mode::Float => Arithmetic::Float,
+            Mode::Uniform => Arithmetic::Uniform,
+            Mode::FixedThreshold | Mode::Pg => Arithmetic::Gated,
+        }
+    }
+
+    /// What an exporter needs to know of the arithmetic.
+    pub fn kind(&self) -> ModelKind {
+        match self.arithmetic() {
+            Arithmetic::Float => ModelKind::Float,
+            Arithmetic::Uniform => ModelKind::Uniform,
+            Arithmetic::Gated => ModelKind::Gated,
+        }
+    }
+
+    /// The layer during the float epochs (`quantised = false`) or after them.
+    pub fn spec(&self, quantised: bool) -> LstmSpec {
+        let arithmetic = if quantised {
+            self.arithmetic()
+        } else {
+            Arithmetic::Float
+        };
+        LstmSpec {
+            inputs: self.features.bands,
+            hidden: self.model.hidden,
+            arithmetic,
+            activation_bits: self.model.activation_bits,
+            msb_bits: self.model.msb_bits,
+            weight_bits: self.model.weight_bits,
+            alpha: self.gate.alpha,
+            sparse_backprop: self.gate.sparse_backprop,
+            temporal: if quantised {
+                self.pressure.temporal
+            } else {
+                self.pressure.temporal_float
+            },
+            learn_input_scale: self.model.learn_input_scale,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_recipe_is_valid_and_survives_a_round_trip() {
+        let recipe = Recipe::kws().unwrap();
+        assert_eq!(Recipe::parse(&recipe.to_toml().unwrap()).unwrap(), recipe);
+    }
+
+    #[test]
+    fn errors_name_the_key() {
+        let error = |text: String| format!("{:#}", Recipe::parse(&text).unwrap_err());
+        assert!(error(KWS.replace("hidden = 128", "hiden = 128")).contains("hiden"));
+        assert!(error(KWS.replace("hidden = 128", "hidden = 0")).contains("model.hidden"));
+        assert!(error(KWS.replace("msb_bits = 4", "msb_bits = 9")).contains("model.msb_bits"));
+        assert!(error(KWS.replace("seed = 1", "")).contains("seed"));
+        assert!(error(format!("{KWS}\nextra = 1")).contains("extra"));
+    }
+
+    #[test]
+    fn overrides_replace_single_values() {
+        let recipe = Recipe::kws().unwrap();
+        let changed = recipe
+            .with_overrides(&["mode=uniform", "gate.threshold=1", "seed=7"])
+            .unwrap();
+        assert_eq!(
+            (changed.mode, changed.gate.threshold, changed.seed),
+            (Mode::Uniform, 1.0, 7)
+        );
+        for wrong in ["gate.treshold=1", "nonsense", "model.hidden=0", "mode=fast"] {
+            assert!(recipe.with_overrides(&[wrong]).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Keeping a run, and going on from what was kept.
+use super::run_state::{Trainer, host};
+use crate::train::TrainOptions;
+use crate::train::checkpoint::{Checkpoint, Meta};
+use crate::train::network::tensors;
+use crate::train::recipe::{Mode, Recipe};
+use anyhow::{Context, Result, ensure};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Where a run leaves the end of its floating-point part.
+const FLOAT_CHECKPOINT: &str = "float.safetensors";
+
+/// Where the unfinished run is kept.
+pub fn checkpoint_path(options: &TrainOptions) -> PathBuf {
+    options.out_dir.join("checkpoint.safetensors")
+}
+
+impl Trainer<'_> {
+    /// The end of the floating-point part of the run in `from`, whose recipe
+    /// may differ in its mode alone: no step before it depends on the mode.
+    pub(super) fn float_part(from: &Path, recipe: &Recipe) -> Result<Checkpoint> {
+        let path = from.join(FLOAT_CHECKPOINT);
+        let mut found = Checkpoint::load(&path)?.with_context(|| {
+            format!(
+                "{} does not exist: it is written when a run with quantised epochs reaches them",
+                path.display()
+            )
+        })?;
+        let of = Recipe::parse(&found.meta.recipe)?;
+        let same = Recipe {
+            mode: recipe.mode,
+            ..of
+        };
+        ensure!(
+            same == *recipe && recipe.mode != Mode::Float,
+            "the run in {} differs in more than its mode, or this one is not quantised: train it \
+             in full",
+            from.display()
+        );
+        found.meta.recipe = recipe.to_toml()?;
+        Ok(found)
+    }
+
+    /// Goes on from `c`, a checkpoint of the same recipe and data.
+    pub(super) fn restore(&mut self, c: Checkpoint) {
+        self.values = tensors(&c.values, &self.shapes, &self.device);
+        self.average = c.average;
+        self.optimiser.restore(c.moments, &self.shapes, &self.plain);
+        self.state = c.state;
+        self.norm = c.norm;
+        self.step = c.meta.step;
+        self.tally = c.meta.tally;
+        self.best = c
+            .meta
+            .best
+            .zip(c.best)
+            .map(|((epoch, metrics), values)| (epoch, metrics, values));
+        self.before = c.meta.seconds;
+    }
+
+    /// Replaces the checkpoint.
+    pub(super) fn checkpoint(&mut self) -> Result<()> {
+        self.snapshot()?.save(&checkpoint_path(self.options))?;
+        self.saved = Instant::now();
+        Ok(())
+    }
+
+    /// Keeps the end of the floating-point part, for [`TrainOptions::float_from`].
+    pub(super) fn keep_float_part(&self) -> Result<()> {
+        let path = self.options.out_dir.join(FLOAT_CHECKPOINT);
+        self.snapshot()?.save(&path)
+    }
+
+    /// Everything the run needs to go on from here.
+    fn snapshot(&self) -> Result<Checkpoint> {
+        let moments = self.optimiser.moments();
+        Ok(Checkpoint {
+            meta: Meta {
+                recipe: self.recipe.to_toml()?,
+                labels: self.corpus.labels().to_vec(),
+                clips: self.corpus.clips(),
+                step: self.step,
+                seconds: self.seconds(),
+                tally: self.tally,
+                best: self
+                    .best
+                    .as_ref()
+                    .map(|(epoch, metrics, _)| (*epoch, *metrics)),
+                times: moments.iter().map(|m| m.as_ref().map(|m| m.0)).collect(),
+            },
+            values: self.values.iter().map(|v| host(v.clone())).collect(),
+            average: self.average.clone(),
+            best: self.best.as_ref().map(|(_, _, values)| values.clone()),
+            moments,
+            state: self.state.clone(),
+            norm: self.norm.clone(),
+        })
+    }
+}
