@@ -15,7 +15,7 @@ pub fn enter_root() -> Result<()> {
     std::env::set_current_dir(root).context("entering the root of the checkout")
 }
 
-/// A cargo command without what the cargo that runs this has set.
+/// A cargo command.
 pub fn cargo() -> Command {
     Command::new("cargo")
 }
