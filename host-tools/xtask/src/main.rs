@@ -12,7 +12,7 @@ const USAGE: &str = "\
 usage: cargo xtask TASK
 
   demo      train on the shipped speech, export, evaluate, and run on an emulated
-            Cortex-M4 and RISC-V core; about ten minutes on two cores
+            Cortex-M4 and RISC-V core; minutes, plus the first build
   test      everything CI runs
   results   train and evaluate the models of models/kws over three seeds and write
             models/kws/results.json and the model card; hours
