@@ -104,7 +104,15 @@ pub fn run(args: &[String]) -> Result<()> {
         }
     }
     let shipped = ship(&options)?;
-    let boards = json(&mut pg_host(["verify", "models/kws/kws.pgi", "--json"]))?;
+    // Every clip of the test split, and a stream, on every board.
+    let all = [
+        "verify",
+        "models/kws/kws.pgi",
+        "--json",
+        "--clips",
+        "1000000",
+    ];
+    let boards = json(pg_host(all).arg("--data").arg(&options.data))?;
     let gates_open = compare_open(&options)?;
     let results = json!({
         "command": "cargo xtask results --data DIR",
