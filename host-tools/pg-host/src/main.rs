@@ -6,6 +6,8 @@ mod cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // A closed pipe (`pg-host inspect ... | head`) ends the program quietly.
+    sigpipe::reset();
     match cli::run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,4 +1,5 @@
 use super::*;
+use burn::tensor::Device;
 use std::path::Path;
 
 /// A dataset of tones: each label has its own pitch.

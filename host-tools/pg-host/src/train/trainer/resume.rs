@@ -1,8 +1,8 @@
 //! Keeping a run, and going on from what was kept.
 use super::run_state::{Trainer, host};
-use crate::train::TrainOptions;
 use crate::train::checkpoint::{Checkpoint, Meta};
 use crate::train::network::tensors;
+use crate::train::options::TrainOptions;
 use crate::train::recipe::{Mode, Recipe};
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};

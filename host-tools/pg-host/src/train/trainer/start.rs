@@ -1,13 +1,13 @@
 //! The start of a run.
 use super::resume::checkpoint_path;
 use super::run_state::Trainer;
-use crate::train::TrainOptions;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::corpus::{Corpus, Reservoir};
 use crate::train::features::Norm;
 use crate::train::lstm::Workspace;
 use crate::train::network::{initial, shapes, tensors};
 use crate::train::optimiser::Optimiser;
+use crate::train::options::TrainOptions;
 use crate::train::progress::Progress;
 use crate::train::recipe::Recipe;
 use crate::train::tally::Tally;
@@ -32,9 +32,9 @@ impl<'a> Trainer<'a> {
             "{} holds an unfinished run; continue it with --resume, or choose another output directory, or remove it",
             path.display()
         );
-        let found = match (&options.float_from, found) {
-            (Some(from), None) => Some(Self::float_part(from, recipe)?),
-            (_, found) => found,
+        let (found, source) = match (&options.float_from, found) {
+            (Some(from), None) => (Some(Self::float_part(from, recipe)?), from.clone()),
+            (_, found) => (found, path),
         };
         if let Some(found) = &found {
             let same = found.meta.recipe == recipe.to_toml()?
@@ -43,7 +43,7 @@ impl<'a> Trainer<'a> {
             ensure!(
                 same,
                 "{} is from another recipe or other data; resume with the same ones, or choose another output directory",
-                path.display()
+                source.display()
             );
         }
         let plain = options.backend.device()?;

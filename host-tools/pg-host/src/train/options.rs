@@ -1,0 +1,74 @@
+//! Settings of a run that do not change its result.
+
+use anyhow::Result;
+use burn::tensor::Device;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Where the arithmetic runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// The processor, with kernels of our own.
+    Cpu,
+    /// The first Nvidia GPU. Needs the feature `cuda`.
+    Cuda,
+}
+
+impl Backend {
+    pub(super) fn device(self) -> Result<Device> {
+        match self {
+            Self::Cpu => Ok(Device::flex()),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => Ok(Device::cuda(0)),
+            #[cfg(not(feature = "cuda"))]
+            Self::Cuda => anyhow::bail!(
+                "this pg-host was built without CUDA; build it with --features cuda, or use --device cpu"
+            ),
+        }
+    }
+}
+
+/// Settings of a run that do not change its result.
+#[derive(Clone, Debug)]
+pub struct TrainOptions {
+    /// Directory with `manifest.csv`.
+    pub data_dir: PathBuf,
+    /// Directory for the checkpoint, the log and the model.
+    pub out_dir: PathBuf,
+    /// Where the arithmetic runs.
+    pub backend: Backend,
+    /// Continue the unfinished run in `out_dir`, if there is one.
+    pub resume: bool,
+    /// Start from the end of the floating-point part of the run in this
+    /// directory, whose recipe differs in its mode alone.
+    pub float_from: Option<PathBuf>,
+    /// Stop, with a checkpoint, after this many steps.
+    pub stop_after: Option<u64>,
+    /// Seconds between checkpoints; one is also written after every epoch.
+    pub checkpoint_seconds: u64,
+    /// The command, for the records.
+    pub command: String,
+    /// No progress bar and no lines.
+    pub quiet: bool,
+    /// Set to stop at the next step, with a checkpoint.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl TrainOptions {
+    /// Settings for a run of `data_dir` into `out_dir` on the processor.
+    pub fn new(data_dir: impl Into<PathBuf>, out_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            out_dir: out_dir.into(),
+            backend: Backend::Cpu,
+            resume: false,
+            float_from: None,
+            stop_after: None,
+            checkpoint_seconds: 60,
+            command: String::new(),
+            quiet: false,
+            stop: Arc::new(AtomicBool::new(false)),
+        }
+    }
+}
