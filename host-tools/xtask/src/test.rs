@@ -106,7 +106,19 @@ fn host() -> Result<()> {
     build_host()
 }
 
-/// The shipped image on every emulated board against the host.
+/// Images on every emulated board against the host: the shipped one at
+/// length, then its other layout and its weights with every gate open.
 fn emulators() -> Result<()> {
-    show(&mut pg_host(["verify", "models/kws/kws.pgi"]))
+    show(&mut pg_host(["verify", "models/kws/kws.pgi"]))?;
+    for (name, option, value) in [("one-copy", "--copies", "one"), ("open", "--gates", "open")] {
+        let image = &format!("target/{name}.pgi");
+        let model = "models/kws/kws.safetensors";
+        show(&mut pg_host([
+            "export", model, "--output", image, option, value,
+        ]))?;
+        show(&mut pg_host([
+            "verify", image, "--clips", "11", "--stream", "10",
+        ]))?;
+    }
+    Ok(())
 }
