@@ -188,9 +188,10 @@ impl<'a, 'b> Engine<'a, 'b> {
                             })
                         }
                         DenseOutput::Codes { bits, signed } => {
+                            let (low, high) = Dense::code_range(bits, signed);
                             dense.step::<COUNT>(self.scratch, input, |row, y| {
                                 if let Some(c) = back.get_mut(row) {
-                                    *c = Dense::code(bits, signed, y);
+                                    *c = y.clamp(low, high) as i8;
                                 }
                             })
                         }

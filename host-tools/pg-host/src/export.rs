@@ -1,6 +1,7 @@
 //! From a trained model to a model image: quantisation, and the folding of
 //! every scale into the integers the runtime works with.
 
+use crate::data::is_background;
 use crate::image::{
     AudioSpec, DenseSpec, GateSpec, ImageBytes, ImageSpec, LayerSpec, LstmSpec, PoolSpec,
     WeightCopies, build,
@@ -223,7 +224,7 @@ fn audio(model: &TrainedModel, split: Split) -> Result<AudioSpec> {
 /// Silence and unknown are never reported.
 fn detector(labels: &[String], params: DetectorParams) -> DetectorParams {
     let background = (labels.iter().enumerate())
-        .filter(|(_, l)| matches!(l.as_str(), "silence" | "unknown"))
+        .filter(|(_, l)| is_background(l))
         .fold(0, |mask, (k, _)| {
             mask | 1u16.checked_shl(k as u32).unwrap_or(0)
         });

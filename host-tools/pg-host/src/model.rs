@@ -8,6 +8,7 @@ use safetensors::{SafeTensors, serialize};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::Path;
+use std::slice::from_ref;
 
 /// How the recurrent layer computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,15 @@ pub enum Readout {
     Mean,
     /// Mean weighted by a learned score, the head's last output.
     Attention,
+}
+
+impl Readout {
+    /// Outputs of the head for this many classes: one each, and the score if
+    /// there is one.
+    #[must_use]
+    pub fn head_outputs(self, classes: usize) -> usize {
+        classes + usize::from(self == Self::Attention)
+    }
 }
 
 /// Accuracy and cost measured by the trainer's own forward pass.
@@ -126,7 +136,7 @@ impl TrainedModel {
     /// Outputs of the head: the classes, and the score if there is one.
     #[must_use]
     pub fn head_outputs(&self) -> usize {
-        self.meta.labels.len() + usize::from(self.meta.readout == Readout::Attention)
+        self.meta.readout.head_outputs(self.meta.labels.len())
     }
 
     /// Trainable numbers that the model computes with: weights and biases.
@@ -164,18 +174,18 @@ impl TrainedModel {
         Ok(())
     }
 
-    fn tensors(&self) -> [(&'static str, Vec<f32>); 10] {
+    fn tensors(&self) -> [(&'static str, &[f32]); 10] {
         [
-            ("w_x", self.w_x.clone()),
-            ("w_h", self.w_h.clone()),
-            ("bias", self.bias.clone()),
-            ("threshold", self.threshold.clone()),
-            ("scale_x", vec![self.scale_x]),
-            ("scale_h", vec![self.scale_h]),
-            ("head_w", self.head_w.clone()),
-            ("head_b", self.head_b.clone()),
-            ("band_mean", self.band_mean.clone()),
-            ("band_std", self.band_std.clone()),
+            ("w_x", &self.w_x),
+            ("w_h", &self.w_h),
+            ("bias", &self.bias),
+            ("threshold", &self.threshold),
+            ("scale_x", from_ref(&self.scale_x)),
+            ("scale_h", from_ref(&self.scale_h)),
+            ("head_w", &self.head_w),
+            ("head_b", &self.head_b),
+            ("band_mean", &self.band_mean),
+            ("band_std", &self.band_std),
         ]
     }
 

@@ -1,11 +1,12 @@
 //! Long streams composed of clips, and how well a detector does on them.
 
-use crate::data::{Clip, Dataset, Split};
+use crate::data::{Clip, Dataset, Split, is_background};
 use crate::image::ImageBytes;
 use crate::spotter::{Spotter, arena, frame_end};
 use anyhow::{Context, Result, ensure};
 use pg_runtime::audio::SAMPLE_RATE;
 use pg_runtime::detector::Event;
+use pg_runtime::image::Image;
 use pg_runtime::probe::NoProbe;
 use serde::Serialize;
 use std::fmt;
@@ -103,6 +104,18 @@ pub struct Detection {
     pub score: f64,
 }
 
+impl Detection {
+    /// The event as a user reads it.
+    #[must_use]
+    pub fn of(event: Event, image: &Image<'_>) -> Self {
+        Self {
+            time: frame_end(event.frame),
+            label: image.label(usize::from(event.label)).to_owned(),
+            score: f64::from(event.score) / 32768.0,
+        }
+    }
+}
+
 /// Runs a stream through front-end, engine and detector from a reset.
 ///
 /// # Errors
@@ -117,18 +130,7 @@ pub fn detect(bytes: &ImageBytes, samples: &[i16]) -> Result<Vec<Detection>> {
     let mut spotter = Spotter::new(&image, &mut memory)?;
     let mut found = Vec::new();
     spotter.push(samples, true, &mut NoProbe, |_, event| {
-        if let Some(Event {
-            label,
-            frame,
-            score,
-        }) = event
-        {
-            found.push(Detection {
-                time: frame_end(frame),
-                label: image.label(usize::from(label)).to_owned(),
-                score: f64::from(score) / 32768.0,
-            });
-        }
+        found.extend(event.map(|e| Detection::of(e, &image)));
     })?;
     Ok(found)
 }
@@ -163,7 +165,7 @@ pub fn score(composed: &Composed, detections: &[Detection]) -> Score {
         seconds,
         ..Score::default()
     };
-    let keyword = |s: &Spoken| !matches!(s.label.as_str(), "silence" | "unknown");
+    let keyword = |s: &Spoken| !is_background(&s.label);
     let mut owner: Vec<Vec<&Detection>> = vec![Vec::new(); composed.spoken.len()];
     for d in detections {
         let word = (composed.spoken.iter())

@@ -124,15 +124,15 @@ pub fn run(args: &[String]) -> Result<()> {
     });
     write(
         Path::new("models/kws/results.json"),
-        &format!("{results:#}\n"),
+        format!("{results:#}\n"),
     )?;
     let table = card::table(&results)?;
     write(
         Path::new("models/kws/README.md"),
-        &card::card(&results, &table)?,
+        card::card(&results, &table)?,
     )?;
     let readme = std::fs::read_to_string("README.md").context("reading README.md")?;
-    write(Path::new("README.md"), &card::insert(&readme, &table)?)
+    write(Path::new("README.md"), card::insert(&readme, &table)?)
 }
 
 /// Trains one run unless it is there, exports and evaluates it. `None` if it
@@ -194,7 +194,7 @@ fn ship(options: &Options) -> Result<Value> {
     let out = options.out.join(format!("pg-seed{SHIPPED_SEED}"));
     let model = Path::new("models/kws/kws.safetensors");
     let bytes = std::fs::read(out.join("model.safetensors")).context("no model to ship")?;
-    std::fs::write(model, bytes).context("writing the shipped model")?;
+    write(model, bytes)?;
     show(pg_host(["export", "--output", "models/kws/kws.pgi"]).arg(model))?;
     let mut detect = pg_host(["detect", "models/kws/kws.pgi", "--json", "--split", "test"]);
     Ok(json!({
@@ -212,9 +212,9 @@ fn compare_open(options: &Options) -> Result<Value> {
 }
 
 /// Writes a file in one step.
-fn write(path: &Path, text: &str) -> Result<()> {
+fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     let draft = path.with_extension("draft");
-    std::fs::write(&draft, text)
+    std::fs::write(&draft, content)
         .and_then(|()| std::fs::rename(&draft, path))
         .with_context(|| format!("writing {}", path.display()))
 }

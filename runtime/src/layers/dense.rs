@@ -135,15 +135,8 @@ impl<'a> Dense<'a> {
         }
     }
 
-    /// Clamps a requantised value to the codes of the next layer.
-    #[inline(always)]
-    pub(crate) fn code(bits: u8, signed: bool, y: i16) -> i8 {
-        match Split::new(bits, 1, signed) {
-            Some(split) => {
-                let (low, high) = split.range();
-                y.clamp(low, high) as i8
-            }
-            None => 0,
-        }
+    /// The range that output codes are clamped to.
+    pub(crate) fn code_range(bits: u8, signed: bool) -> (i16, i16) {
+        Split::new(bits, 1, signed).map_or((0, 0), Split::range)
     }
 }

@@ -93,8 +93,12 @@ impl RunClip {
         let samples = read_clip(&self.clip)?;
         let mut memory = arena(&image);
         let mut spotter = Spotter::new(&image, &mut memory)?;
-        let mut frames = 0;
-        spotter.push(&samples, false, &mut NoProbe, |_, _| frames += 1)?;
+        let (mut frames, mut detections) = (0, Vec::new());
+        // An image without detector settings gives no events.
+        spotter.push(&samples, true, &mut NoProbe, |_, event| {
+            frames += 1;
+            detections.extend(event.map(|e| stream::Detection::of(e, &image)));
+        })?;
         ensure!(
             frames > 0,
             "{} is shorter than one window of 40 ms",
@@ -107,10 +111,7 @@ impl RunClip {
             seconds: samples.len() as f64 / f64::from(SAMPLE_RATE),
             label: image.label(class).to_owned(),
             posterior: f64::from(posterior) / 32768.0,
-            detections: match image.detector() {
-                Some(_) => stream::detect(&bytes, &samples)?,
-                None => Vec::new(),
-            },
+            detections,
         };
         show(&answer, self.json)
     }

@@ -26,6 +26,17 @@ use anyhow::{Context, Result, ensure};
 pub use audio::{ClipError, read_clip};
 pub use manifest::ManifestError;
 
+/// The label of clips in which nobody speaks.
+pub const SILENCE: &str = "silence";
+/// The label of words that are not keywords.
+pub const UNKNOWN: &str = "unknown";
+
+/// Whether a label is no keyword: a detector never reports it.
+#[must_use]
+pub fn is_background(label: &str) -> bool {
+    matches!(label, SILENCE | UNKNOWN)
+}
+
 /// Which use a clip is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Split {

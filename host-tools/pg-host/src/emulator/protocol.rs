@@ -4,6 +4,7 @@ use crate::image::ImageBytes;
 use crate::spotter::{Spotter, arena};
 use anyhow::{Context, Result, ensure};
 use pg_runtime::detector::Event;
+use pg_runtime::engine::Output;
 use pg_runtime::probe::NoProbe;
 use serde::Serialize;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -115,9 +116,7 @@ impl Outputs {
             let (body, after) = rest.split_at_checked(frames * classes * 4).context(early)?;
             rest = after;
             let last = body.chunks_exact(classes * 4).last();
-            outputs
-                .answers
-                .push(last.map(|f| argmax(&f[..classes * 2])));
+            outputs.answers.push(last.map(|f| class(&f[..classes * 2])));
             let count = take_u32(&mut rest).context(early)?;
             let mut events = Vec::new();
             for _ in 0..count {
@@ -142,16 +141,15 @@ fn take_u32(bytes: &mut &[u8]) -> Option<u32> {
     Some(u32::from_le_bytes(*word))
 }
 
-/// First largest of little-endian i16 logits.
-fn argmax(logits: &[u8]) -> usize {
-    let mut best = (0, i16::MIN);
-    for (class, pair) in logits.chunks_exact(2).enumerate() {
-        let logit = i16::from_le_bytes([pair[0], pair[1]]);
-        if logit > best.1 {
-            best = (class, logit);
-        }
-    }
-    best.0
+/// The class that little-endian logits decide for, by the runtime's rule.
+fn class(logits: &[u8]) -> usize {
+    let pairs = logits.chunks_exact(2);
+    let logits: Vec<i16> = pairs.map(|p| i16::from_le_bytes([p[0], p[1]])).collect();
+    let output = Output {
+        logits: &logits,
+        posteriors: &[],
+    };
+    output.class()
 }
 
 /// The bytes a board must write for `records`, computed on the host, before

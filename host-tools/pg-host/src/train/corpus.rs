@@ -9,16 +9,11 @@ use super::augment;
 use super::features::{Banks, CLIP, Norm};
 use super::random::{Purpose, pick, stream};
 use super::recipe::Recipe;
-use crate::data::{Dataset, Split};
+use crate::data::{Dataset, SILENCE, Split, UNKNOWN};
 use anyhow::{Context, Result, ensure};
 use rand::RngExt;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-
-/// Label that is drawn at its own rate.
-const UNKNOWN: &str = "unknown";
-/// Label that is synthesised.
-const SILENCE: &str = "silence";
 
 /// Clips grouped by what they are drawn for.
 struct Group {

@@ -53,7 +53,7 @@ pub type Values = Vec<Vec<f32>>;
 /// Shapes of the parameters; vectors are `[1, n]`.
 pub fn shapes(recipe: &Recipe, classes: usize) -> [[usize; 2]; 8] {
     let (i, h) = (recipe.features.bands, recipe.model.hidden);
-    let outputs = classes + usize::from(recipe.model.readout == Readout::Attention);
+    let outputs = recipe.model.readout.head_outputs(classes);
     let thresholds = match recipe.gate.granularity {
         Granularity::Row => 4 * h,
         Granularity::Gate => 4,

@@ -5,9 +5,10 @@
 //! same network composed of tensor operations (`reference.rs`). What differs
 //! between Burn versions is confined to this file.
 use super::backward::backward;
-use super::forward::{Inputs, Stats, Tape, forward};
+use super::call::{Call, Output, Parameters};
+use super::forward::{Inputs, forward};
+use super::reference;
 use super::weights::WeightView;
-use super::{LstmSpec, reference};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
@@ -16,63 +17,6 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::{Tensor, TensorData};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// Buffers shared by the forward and the backward pass of one layer. Create
-/// one per training loop and hand it to every step.
-#[derive(Clone, Debug, Default)]
-pub struct Workspace(Arc<Mutex<Tape>>);
-
-impl Workspace {
-    fn lock(&self) -> MutexGuard<'_, Tape> {
-        // The buffers are rewritten by every forward pass, so a panic
-        // elsewhere cannot leave them in a state that matters.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Host-side arguments of one call.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// Properties of the layer.
-    pub spec: LstmSpec,
-    /// Buffers to use.
-    pub workspace: Workspace,
-    /// Hidden and cell state before the first frame, each `[B, H]`; zero when absent.
-    pub state: Option<(Vec<f32>, Vec<f32>)>,
-    /// Whether a backward pass follows.
-    pub training: bool,
-}
-
-/// The layer's parameters as tensors; vectors have shape `[1, n]`.
-#[derive(Clone, Debug)]
-pub struct Parameters {
-    /// `[N, I]`.
-    pub w_x: Tensor<2>,
-    /// `[N, H]`.
-    pub w_h: Tensor<2>,
-    /// `[1, N]`.
-    pub bias: Tensor<2>,
-    /// `[1, N]`, in units of `z`.
-    pub threshold: Tensor<2>,
-    /// `[1, 1]`.
-    pub scale_x: Tensor<2>,
-    /// `[1, 1]`.
-    pub scale_h: Tensor<2>,
-}
-
-/// What one call gives.
-pub struct Output {
-    /// Hidden states `[B, T, H]`, fake-quantised unless the arithmetic is float.
-    pub hidden: Tensor<3>,
-    /// Hidden and cell state after the last frame, each `[B, H]`.
-    pub state: (Vec<f32>, Vec<f32>),
-    /// What the gates did.
-    pub stats: Stats,
-    /// Temporal pressure, where it is part of the graph rather than of the
-    /// layer's own backward pass.
-    pub pressure: Option<Tensor<1>>,
-}
 
 /// Runs the layer over `x` `[B, T, I]`. `fused` picks the CPU kernels, which
 /// need `x` on the Flex backend; otherwise the layer is composed of tensor

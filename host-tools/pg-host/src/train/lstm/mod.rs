@@ -22,11 +22,13 @@
 
 mod backward;
 mod burn_op;
+mod call;
 mod forward;
 mod reference;
 mod weights;
 
-pub use burn_op::{Call, Output, Parameters, Workspace, lstm};
+pub use burn_op::lstm;
+pub use call::{Call, Output, Parameters, Workspace};
 pub use forward::Stats;
 
 /// How the LSTM computes its gate pre-activations.

@@ -3,7 +3,7 @@
 //! It runs on every backend (this is what a GPU executes) and is the oracle
 //! the CPU kernels are tested against. Straight-through estimators are written
 //! as `x + (f(x) - x).detach()`.
-use super::burn_op::{Call, Output, Parameters};
+use super::call::{Call, Output, Parameters};
 use super::{CELL_LIMIT, LstmSpec, Stats, Z_LIMIT};
 use burn::tensor::activation::{sigmoid, tanh};
 use burn::tensor::{Tensor, TensorData};

@@ -1,4 +1,4 @@
-use super::burn_op::{Call, Workspace};
+use super::call::{Call, Workspace};
 use super::forward::{Inputs, Tape, forward};
 use super::weights::WeightView;
 use super::*;
