@@ -1,22 +1,35 @@
 //! Integer nonlinearities: sigmoid, tanh and softmax by table.
 //!
 //! The tables are computed at compile time from the formulas below, so there
-//! is no number here that cannot be traced. Linear interpolation between
-//! entries 1/16 apart keeps the error of sigmoid below 5e-5 + 1 LSB and of
-//! tanh below 4e-4 + 1 LSB (`max |f''| * h^2 / 8`, one LSB is `2^-15`).
+//! is no number here that cannot be traced. An argument is `t`, Q20 in
+//! `[-8, 8)`: its upper eight bits choose one of 256 segments, 1/16 wide, its
+//! lower sixteen interpolate:
+//!
+//! ```text
+//! y = base[t >> 16] + ((slope[t >> 16] * (t & 0xffff)) >> 16)
+//! ```
+//!
+//! Base and slope share a word, so that one load serves both. Linear
+//! interpolation keeps the error of sigmoid below 5e-5 and of tanh below 4e-4
+//! (`max |f''| * h^2 / 8`), and rounding adds at most 2 LSB of `2^-15`.
 
-/// Fraction bits of a preactivation `z`.
-pub const Z_FRACTION: u8 = 12;
 /// Fraction bits of the cell state `c`.
 pub const C_FRACTION: u8 = 11;
+/// Fraction bits of the argument `t`.
+pub const T_FRACTION: u8 = 20;
+/// Shift from the cell state to the argument of its tanh.
+pub(crate) const C_TO_T: u8 = T_FRACTION - C_FRACTION;
 
-/// Segments of a table over `[0, 8)`.
-const SEGMENTS: usize = 128;
-/// Q12 units in one segment, as a shift.
-const SEGMENT_SHIFT: u8 = 8;
+/// Segments of a table over `[-8, 8)`.
+const SEGMENTS: usize = 256;
 
-static TANH: [i16; SEGMENTS + 1] = table(true);
-static SIGMOID: [i16; SEGMENTS + 1] = table(false);
+/// Base in the lower half of a word, slope in the upper.
+pub(crate) type Table = [u32; SEGMENTS];
+
+/// tanh over `[-8, 8)`.
+pub(crate) static TANH: Table = table(true);
+/// sigmoid over `[-8, 8)`.
+pub(crate) static SIGMOID: Table = table(false);
 
 const EXP2_SEGMENTS: usize = 64;
 /// `2^(-i/64)` in Q16, less one LSB at 1.0 to fit a `u16`.
@@ -41,19 +54,33 @@ const fn exp_neg(x: f64) -> f64 {
     sum
 }
 
-const fn table(tanh: bool) -> [i16; SEGMENTS + 1] {
-    let mut out = [0; SEGMENTS + 1];
+/// The function at `x`, in Q15, rounded.
+const fn value(tanh: bool, x: f64) -> i32 {
+    let magnitude = if x < 0.0 { -x } else { x };
+    let e = exp_neg(if tanh { 2.0 * magnitude } else { magnitude });
+    let y = if tanh {
+        (1.0 - e) / (1.0 + e)
+    } else {
+        1.0 / (1.0 + e)
+    };
+    // Rounded as a magnitude: both functions stay odd around their middle.
+    let q = (y * 32768.0 + 0.5) as i32;
+    let q = if q > 32767 { 32767 } else { q };
+    match (tanh, x < 0.0) {
+        (_, false) => q,
+        (true, true) => -q,
+        (false, true) => 32768 - q,
+    }
+}
+
+const fn table(tanh: bool) -> Table {
+    let mut out = [0; SEGMENTS];
     let mut i = 0;
-    while i <= SEGMENTS {
-        let x = i as f64 / 16.0;
-        let y = if tanh {
-            let e = exp_neg(2.0 * x);
-            (1.0 - e) / (1.0 + e)
-        } else {
-            1.0 / (1.0 + exp_neg(x))
-        };
-        let q = (y * 32768.0 + 0.5) as i32;
-        out[i] = if q > 32767 { 32767 } else { q as i16 };
+    while i < SEGMENTS {
+        let x = i as f64 / 16.0 - 8.0;
+        let base = value(tanh, x);
+        let slope = value(tanh, x + 1.0 / 16.0) - base;
+        out[i] = (base as u16 as u32) | ((slope as u16 as u32) << 16);
         i += 1;
     }
     out
@@ -71,37 +98,34 @@ const fn exp2_table() -> [u16; EXP2_SEGMENTS + 1] {
     out
 }
 
-/// Interpolates `table` at `x`, Q12 in `[0, 32767]`.
+/// Interpolates `table` at `t`, Q20 in `[-8, 8)`.
 #[inline(always)]
-fn interpolate(table: &[i16; SEGMENTS + 1], x: u16) -> i32 {
-    // The mask keeps the index below 128, which the compiler can see.
-    let i = (x >> SEGMENT_SHIFT) as usize & (SEGMENTS - 1);
-    let (a, b) = (i32::from(table[i]), i32::from(table[i + 1]));
-    a + (((b - a) * i32::from(x & ((1 << SEGMENT_SHIFT) - 1)) + (1 << (SEGMENT_SHIFT - 1)))
-        >> SEGMENT_SHIFT)
+fn interpolate(table: &Table, t: i32) -> i32 {
+    // The cast keeps the index below 256, which the compiler can see.
+    let word = table[usize::from(((t >> 16) as u8) ^ 0x80)];
+    let (base, slope) = (i32::from(word as i16), (word as i32) >> 16);
+    base + (slope.wrapping_mul(t & 0xffff) >> 16)
 }
 
-/// Magnitude of `z`, saturated: `-32768` becomes 32767.
+/// Logistic sigmoid of `t`, Q20 in `[-8, 8)`; Q15, `[0, 32767]`.
 #[inline(always)]
-fn magnitude(z: i16) -> u16 {
-    z.unsigned_abs().min(i16::MAX as u16)
+#[must_use]
+pub fn sigmoid_t(t: i32) -> i32 {
+    interpolate(&SIGMOID, t)
 }
 
-/// Hyperbolic tangent: `z` in Q12 (±8), result in Q15, `[-32767, 32767]`. Odd.
+/// Hyperbolic tangent of `t`, Q20 in `[-8, 8)`; Q15, `[-32767, 32767]`.
+#[inline(always)]
+#[must_use]
+pub fn tanh_t(t: i32) -> i32 {
+    interpolate(&TANH, t)
+}
+
+/// Hyperbolic tangent of `z`, Q12 (±8); Q15.
 #[inline(always)]
 #[must_use]
 pub fn tanh(z: i16) -> i16 {
-    let y = interpolate(&TANH, magnitude(z));
-    (if z < 0 { -y } else { y }) as i16
-}
-
-/// Logistic sigmoid: `z` in Q12 (±8), result in Q15, `[0, 32767]`;
-/// `sigmoid(-z) = 32767 - sigmoid(z)` up to one LSB.
-#[inline(always)]
-#[must_use]
-pub fn sigmoid(z: i16) -> i16 {
-    let y = interpolate(&SIGMOID, magnitude(z));
-    (if z < 0 { 32768 - y } else { y }) as i16
+    tanh_t(i32::from(z) << 8) as i16
 }
 
 /// Softmax of logits in Q8 into posteriors in Q15, written to `out`.
@@ -150,24 +174,27 @@ mod tests {
 
     #[test]
     fn tables_follow_the_real_functions() {
-        for z in i16::MIN..=i16::MAX {
-            let x = f64::from(z) / 4096.0;
-            let t = f64::from(tanh(z)) / 32768.0;
-            let s = f64::from(sigmoid(z)) / 32768.0;
-            assert!((t - x.tanh()).abs() < 4.0e-4 + 1.0 / 16384.0, "tanh {z}");
+        for t in (-(1 << 23)..1 << 23).step_by(37) {
+            let x = f64::from(t) / f64::from(1 << 20);
+            let y = f64::from(tanh_t(t)) / 32768.0;
+            let s = f64::from(sigmoid_t(t)) / 32768.0;
+            let lsb = 2.0 / 32768.0;
+            assert!((y - x.tanh()).abs() < 4.0e-4 + lsb, "tanh {x}: {y}");
             let want = 1.0 / (1.0 + (-x).exp());
-            assert!((s - want).abs() < 5.0e-5 + 1.0 / 16384.0, "sigmoid {z}");
-            assert!(sigmoid(z) >= 0);
+            assert!((s - want).abs() < 5.0e-5 + lsb, "sigmoid {x}: {s}");
         }
     }
 
     #[test]
-    fn activations_are_monotone_and_odd() {
-        for z in -32767..i16::MAX {
-            assert!(tanh(z) <= tanh(z + 1));
-            assert!(sigmoid(z) <= sigmoid(z + 1));
-            assert_eq!(tanh(-z), -tanh(z));
+    fn activations_are_monotone_and_in_range() {
+        let mut before = (-32767, 0);
+        for t in -(1 << 23)..1 << 23 {
+            let now = (tanh_t(t), sigmoid_t(t));
+            assert!(now.0 >= before.0 && now.1 >= before.1, "{t}");
+            before = now;
         }
+        assert!(before.0 <= 32767 && before.1 <= 32767);
+        assert_eq!((tanh(0), sigmoid_t(0)), (0, 16384));
     }
 
     #[test]

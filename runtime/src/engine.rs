@@ -4,7 +4,7 @@ use crate::activation::softmax;
 use crate::arena::take;
 use crate::error::EngineError;
 use crate::image::{CRC32, Image, MemoryPlan};
-use crate::layers::{Dense, DenseOutput, Layer};
+use crate::layers::{Dense, DenseOutput, Layer, Strategy};
 use crate::probe::{LayerCounts, NoProbe, Probe};
 use zerocopy::IntoBytes;
 
@@ -36,6 +36,7 @@ pub struct Engine<'a, 'b> {
     logits: &'b mut [i16],
     posteriors: &'b mut [u16],
     scratch: &'b mut [u32],
+    strategy: Strategy,
 }
 
 /// What the model says after a frame.
@@ -93,6 +94,7 @@ impl<'a, 'b> Engine<'a, 'b> {
             logits,
             posteriors,
             scratch: rest,
+            strategy: Strategy::Auto,
         };
         engine.reset();
         Ok(engine)
@@ -104,9 +106,22 @@ impl<'a, 'b> Engine<'a, 'b> {
         &self.image
     }
 
+    /// Chooses how recurrent layers compute; for measurements, the bytes are
+    /// the same.
+    pub const fn set_strategy(&mut self, strategy: Strategy) {
+        self.strategy = strategy;
+    }
+
     /// Forgets the past: the next frame is the first.
     pub fn reset(&mut self) {
         self.state.fill(0);
+        let mut rest = &mut *self.state;
+        for layer in self.image.layers() {
+            let state = take::<u32>(&mut rest, layer.state_words());
+            if let Layer::Lstm(lstm) = &layer {
+                lstm.reset(&mut lstm.state(state), self.scratch);
+            }
+        }
         self.logits.fill(0);
         self.posteriors.fill(0);
     }
@@ -174,7 +189,7 @@ impl<'a, 'b> Engine<'a, 'b> {
                 Layer::Lstm(lstm) => {
                     let input = front.get(..lstm.inputs()).unwrap_or(&[]);
                     let mut state = lstm.state(state);
-                    lstm.step::<COUNT>(&mut state, self.scratch, input, back)
+                    lstm.step::<COUNT>(&mut state, self.scratch, self.strategy, input, back)
                 }
                 Layer::Dense(dense) => {
                     let input = front.get(..dense.inputs()).unwrap_or(&[]);

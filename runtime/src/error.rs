@@ -33,6 +33,13 @@ pub enum ImageError {
         /// Newest version known.
         supported: u16,
     },
+    /// Written in an older format than this runtime reads.
+    OlderVersion {
+        /// Version of the image.
+        found: u16,
+        /// Oldest version read.
+        supported: u16,
+    },
     /// The checksum does not match: the image is damaged.
     Checksum {
         /// CRC-32 stated in the header.
@@ -119,6 +126,8 @@ pub enum LayerField {
     Threshold,
     /// A requantisation out of range.
     Requant,
+    /// Weights and biases whose sum a lane of the kernels cannot hold.
+    Bound,
     /// A pooling window out of range.
     Window,
     /// A reserved field that is not zero.
@@ -142,6 +151,11 @@ impl fmt::Display for ImageError {
                 "image format version {found}, this runtime knows up to {supported}; \
                  update the firmware or export with an older pg-host"
             ),
+            Self::OlderVersion { found, supported } => write!(
+                f,
+                "image format version {found}, this runtime reads {supported}; \
+                 export the trained model again"
+            ),
             Self::Checksum { stated, computed } => write!(
                 f,
                 "checksum {computed:08x} where the header states {stated:08x}: \
@@ -151,7 +165,8 @@ impl fmt::Display for ImageError {
             Self::Header => write!(f, "a header field is out of range; export the image again"),
             Self::WrongTarget { found } => write!(
                 f,
-                "the weights are laid out for target {found}; export the image for this one"
+                "the weights are laid out for target {found}; `pg-host repack` lays them out \
+                 for this one"
             ),
             Self::Section { offset } => {
                 write!(f, "the section at byte {offset} lies outside the image")

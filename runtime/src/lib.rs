@@ -14,6 +14,7 @@
 //! - [`engine`]: the streaming engine
 //! - [`audio`], [`detector`]: the front-end before it and the detector behind it
 //! - [`layers`], [`gate`], [`quant`], [`activation`]: the arithmetic
+//! - [`layout`]: how weights lie in memory, per family of cores
 //! - [`kernels`]: the inner loops, with a naive oracle
 //! - [`mod@probe`], the counters
 
@@ -29,6 +30,7 @@ pub mod gate;
 pub mod image;
 pub mod kernels;
 pub mod layers;
+pub mod layout;
 pub mod probe;
 pub mod quant;
 

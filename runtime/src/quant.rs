@@ -149,6 +149,13 @@ impl Split {
         }
     }
 
+    /// Largest magnitude of a prediction digit.
+    #[must_use]
+    pub const fn largest_digit(self) -> u32 {
+        let (_, high) = self.range();
+        self.hb(high as i32) as u32
+    }
+
     /// Reads a stored code byte as its value.
     #[inline(always)]
     #[must_use]

@@ -8,8 +8,9 @@ use super::record::{
 };
 use crate::error::{ImageError, LayerField};
 use crate::gate::{Gate, GateKind};
-use crate::kernels::{PANEL, PanelColumn};
-use crate::layers::{AttentionPool, Dense, DenseOutput, Layer, Lstm, MeanPool};
+use crate::kernels::{Kernels, Selected, cell};
+use crate::layers::{AttentionPool, Dense, DenseOutput, Layer, Lstm, LstmGate, MeanPool};
+use crate::layout::Matrix;
 use crate::quant::Split;
 
 /// Reads a record as a layer. Every slice is in bounds and of the right
@@ -74,6 +75,35 @@ fn gate<'a>(
     })
 }
 
+/// The weights of a layer in the copies its layout tag names.
+fn matrix<'a>(
+    bytes: Bytes<'a>,
+    index: u16,
+    r: &LayerRecord,
+    rows: usize,
+    columns: usize,
+) -> Result<Matrix<'a>, ImageError> {
+    let (panels, kept_rows) = match r.layout {
+        layout::ROWS => (false, true),
+        layout::PANELS => (true, false),
+        layout::PANELS_AND_ROWS => (true, true),
+        _ => return Err(invalid(index, LayerField::Layout)),
+    };
+    let target = Selected::TARGET;
+    let words = |there: bool, offset: u32, count: usize| match (there, offset) {
+        (false, 0) => Ok(None),
+        (true, 1..) => bytes.slice(offset, count).map(Some),
+        _ => Err(invalid(index, LayerField::Layout)),
+    };
+    Ok(Matrix {
+        target,
+        rows,
+        columns,
+        panel_words: words(panels, r.panels, target.panel_words(rows, columns))?,
+        row_words: words(kept_rows, r.rows, target.row_words(rows, columns))?,
+    })
+}
+
 fn lstm<'a>(bytes: Bytes<'a>, index: u16, r: &LayerRecord) -> Result<Lstm<'a>, ImageError> {
     let (inputs, hidden) = (usize::from(r.inputs), usize::from(r.outputs));
     let (rows, columns) = (4 * hidden, inputs + hidden);
@@ -83,21 +113,36 @@ fn lstm<'a>(bytes: Bytes<'a>, index: u16, r: &LayerRecord) -> Result<Lstm<'a>, I
     if r.output != output::DEFAULT || r.output_bits != 0 || r.window != 0 || r.signed != 1 {
         return Err(invalid(index, LayerField::Reserved));
     }
-    let row_copy = match r.layout {
-        layout::PANELS if r.row_copy == 0 => None,
-        layout::PANELS_AND_ROWS => Some(bytes.slice(r.row_copy, rows * columns)?),
-        _ => return Err(invalid(index, LayerField::Layout)),
+    let split = split(index, r)?;
+    let (_, limit) = split.range();
+    let kind = GateKind::from_tag(r.gate)?;
+    let (thresholds, groups): (&[i16], &[u16]) = match kind {
+        GateKind::Open if r.thresholds == 0 => (&[], &[0]),
+        GateKind::Open => return Err(invalid(index, LayerField::Threshold)),
+        _ => (bytes.slice(r.thresholds, rows)?, &[1, 4, 8, 16]),
     };
+    if !groups.contains(&r.gate_block) {
+        return Err(invalid(index, LayerField::Threshold));
+    }
     Ok(Lstm {
         inputs,
         hidden,
-        split: split(index, r)?,
-        gate: gate(bytes, index, r, rows)?,
-        panels: bytes.slice::<PanelColumn>(r.weights, rows.div_ceil(PANEL) * columns)?,
-        rows: row_copy,
+        split,
+        gate: LstmGate {
+            kind,
+            group: usize::from(r.gate_block.max(1)),
+            thresholds,
+        },
+        weights: matrix(bytes, index, r, rows, columns)?,
+        row_sum: r.row_sum,
         bias: bytes.slice(r.bias, rows)?,
-        requant: bytes.slice(r.requant, rows)?,
-        hidden_requant: r.hidden_requant,
+        pre: r.pre,
+        cell: cell::Constants {
+            mult: bytes.slice(r.requant, rows)?,
+            post: r.post,
+            hidden: r.hidden_requant,
+            limit: limit as i8,
+        },
     })
 }
 
@@ -106,10 +151,10 @@ fn dense<'a>(bytes: Bytes<'a>, index: u16, r: &LayerRecord) -> Result<Dense<'a>,
     if inputs == 0 || outputs == 0 || inputs > MAX_COLUMNS || outputs > MAX_OUTPUTS {
         return Err(invalid(index, LayerField::Width));
     }
-    if r.layout != layout::ROWS || r.row_copy != 0 {
+    if r.layout != layout::ROWS {
         return Err(invalid(index, LayerField::Layout));
     }
-    if r.window != 0 {
+    if r.window != 0 || r.pre != 0 || r.post != 0 {
         return Err(invalid(index, LayerField::Reserved));
     }
     let codes = |signed| {
@@ -131,7 +176,8 @@ fn dense<'a>(bytes: Bytes<'a>, index: u16, r: &LayerRecord) -> Result<Dense<'a>,
         outputs,
         split: split(index, r)?,
         gate: gate(bytes, index, r, outputs)?,
-        weights: bytes.slice(r.weights, outputs * inputs)?,
+        weights: matrix(bytes, index, r, outputs, inputs)?,
+        row_sum: r.row_sum,
         bias: bytes.slice(r.bias, outputs)?,
         requant: bytes.slice(r.requant, outputs)?,
         output,
@@ -163,40 +209,47 @@ fn pool(index: u16, r: &LayerRecord, extra: u16) -> Result<(usize, usize), Image
 
 /// Looks at every number of a layer: after this, no step can leave its ranges.
 pub(super) fn validate(index: u16, r: &LayerRecord, layer: &Layer<'_>) -> Result<(), ImageError> {
-    let check = |ok: bool, field| {
-        if ok {
-            Ok(())
-        } else {
-            Err(invalid(index, field))
-        }
-    };
-    check(r.reserved == [0; 2], LayerField::Reserved)?;
-    let (gate, bias, requant) = match layer {
-        Layer::Lstm(l) => {
-            let weights = l.panels.as_flattened();
-            check(!weights.contains(&i8::MIN), LayerField::Weight)?;
-            check(l.padding_is_zero(), LayerField::Weight)?;
-            check(l.row_copy_agrees(), LayerField::Weight)?;
-            check(l.hidden_requant.is_valid(), LayerField::Requant)?;
-            (&l.gate, l.bias, l.requant)
-        }
-        Layer::Dense(l) => {
-            check(!l.weights.contains(&i8::MIN), LayerField::Weight)?;
-            check(r.hidden_requant == Default::default(), LayerField::Reserved)?;
-            (&l.gate, l.bias, l.requant)
-        }
+    let fields = match layer {
+        Layer::Lstm(l) => lstm_fields(l),
+        Layer::Dense(l) => dense_fields(r, l),
         Layer::MeanPool(_) | Layer::AttentionPool(_) => return Ok(()),
     };
-    let threshold_range = match gate.kind() {
+    check(r.reserved == 0, LayerField::Reserved)
+        .and(fields)
+        .map_err(|field| invalid(index, field))
+}
+
+fn check(ok: bool, field: LayerField) -> Result<(), LayerField> {
+    if ok { Ok(()) } else { Err(field) }
+}
+
+fn biases(bias: &[i32]) -> Result<(), LayerField> {
+    let inside = bias.iter().all(|b| b.unsigned_abs() <= MAX_BIAS as u32);
+    check(inside, LayerField::Bias)
+}
+
+fn lstm_fields(l: &Lstm<'_>) -> Result<(), LayerField> {
+    biases(l.bias)?;
+    let cell = &l.cell;
+    let hidden = cell.hidden;
+    check(l.pre <= 24 && cell.post <= 15, LayerField::Requant)?;
+    check(cell.mult.iter().all(|&m| m < 1 << 15), LayerField::Requant)?;
+    check(hidden.is_valid() && hidden.pre == 0, LayerField::Requant)?;
+    l.validate()
+}
+
+fn dense_fields(r: &LayerRecord, l: &Dense<'_>) -> Result<(), LayerField> {
+    biases(l.bias)?;
+    check(r.hidden_requant == Default::default(), LayerField::Reserved)?;
+    check(
+        l.weights.validate(|_, _| ()) == Some(l.row_sum),
+        LayerField::Weight,
+    )?;
+    let range = match l.gate.kind() {
         GateKind::Within => 0..=MAX_THRESHOLD,
         _ => -MAX_THRESHOLD..=MAX_THRESHOLD,
     };
-    let thresholds_in = gate
-        .thresholds()
-        .iter()
-        .all(|t| threshold_range.contains(t));
-    check(thresholds_in, LayerField::Threshold)?;
-    let bias_in = bias.iter().all(|b| b.unsigned_abs() <= MAX_BIAS as u32);
-    check(bias_in, LayerField::Bias)?;
-    check(requant.iter().all(|q| q.is_valid()), LayerField::Requant)
+    let inside = l.gate.thresholds().iter().all(|t| range.contains(t));
+    check(inside, LayerField::Threshold)?;
+    check(l.requant.iter().all(|q| q.is_valid()), LayerField::Requant)
 }

@@ -15,10 +15,12 @@ pub use sections::TestVector;
 use crate::audio::AudioParams;
 use crate::detector::DetectorParams;
 use crate::error::ImageError;
+use crate::kernels::{Kernels, Selected};
 use crate::layers::{Layer, Signal};
+use crate::layout::Target;
 use bytes::Bytes;
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
-use record::{HEADER_BYTES, Header, LayerRecord, MAGIC, MAX_LAYERS, TARGET_PORTABLE, VERSION};
+use record::{HEADER_BYTES, Header, LayerRecord, MAGIC, MAX_LAYERS, VERSION};
 
 pub(crate) static CRC32: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
@@ -111,8 +113,13 @@ impl<'a> Image<'a> {
                 supported: VERSION,
             });
         }
-        if header.version == 0
-            || header.header_bytes != HEADER_BYTES
+        if header.version < VERSION {
+            return Err(ImageError::OlderVersion {
+                found: header.version,
+                supported: VERSION,
+            });
+        }
+        if header.header_bytes != HEADER_BYTES
             || header.total_bytes < u32::from(HEADER_BYTES)
             || header.reserved != [0; 3]
         {
@@ -122,7 +129,7 @@ impl<'a> Image<'a> {
     }
 
     fn validate(bytes: Bytes<'a>, header: Header) -> Result<Self, ImageError> {
-        if header.target != TARGET_PORTABLE {
+        if header.target != Selected::TARGET as u16 {
             return Err(ImageError::WrongTarget {
                 found: header.target,
             });
@@ -204,6 +211,12 @@ impl<'a> Image<'a> {
     #[must_use]
     pub const fn classes(&self) -> usize {
         self.classes
+    }
+
+    /// The target the weights are laid out for: that of this build.
+    #[must_use]
+    pub const fn target(&self) -> Target {
+        Selected::TARGET
     }
 
     /// Bytes of arena the engine needs.

@@ -13,16 +13,14 @@ compile_error!("model images are read in place and need a little-endian target")
 /// First four bytes of an image.
 pub const MAGIC: [u8; 4] = *b"PGIM";
 /// Format version written and read.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Bytes of the header.
 pub const HEADER_BYTES: u16 = 64;
 /// Bytes of a layer record.
 pub const LAYER_BYTES: usize = 48;
 /// Most layers an image may have.
 pub const MAX_LAYERS: u16 = 64;
-/// Target tag of weights that every target can run.
-pub const TARGET_PORTABLE: u16 = 0;
-/// Most columns of a weight matrix; see [`crate::kernels::Kernels`] for the bound.
+/// Most columns of a weight matrix; see [`crate::kernels`] for the bound.
 pub const MAX_COLUMNS: usize = 1 << 14;
 /// Most outputs of a layer.
 pub const MAX_OUTPUTS: usize = 1 << 14;
@@ -49,7 +47,7 @@ pub struct Header {
     pub total_bytes: u32,
     /// CRC-32 (ISO-HDLC) of the image with this field left out.
     pub crc32: u32,
-    /// Target the weights are laid out for; [`TARGET_PORTABLE`].
+    /// Target the weights are laid out for; a [`crate::layout::Target`].
     pub target: u16,
     /// Number of layer records.
     pub layer_count: u16,
@@ -87,11 +85,11 @@ pub mod kind {
 
 /// Tags of [`LayerRecord::layout`].
 pub mod layout {
-    /// Row-major only (dense layers).
+    /// Rows only.
     pub const ROWS: u8 = 0;
-    /// Column panels of 16 rows only (recurrent layers, one copy).
+    /// Panels only (recurrent layers, one copy).
     pub const PANELS: u8 = 1;
-    /// Column panels and a row-major copy (recurrent layers, two copies).
+    /// Panels and rows (recurrent layers, two copies).
     pub const PANELS_AND_ROWS: u8 = 2;
 }
 
@@ -132,24 +130,31 @@ pub struct LayerRecord {
     /// Output width; hidden units of an LSTM; classes of a pooling layer,
     /// whose input is one wider if it has a score.
     pub outputs: u16,
-    /// Rows that share a threshold.
+    /// Dense: rows that share a threshold. LSTM: rows that open together.
     pub gate_block: u16,
     /// Frames of a pooling window.
     pub window: u16,
-    /// Offset of the weights in their first layout.
-    pub weights: u32,
-    /// Offset of the row-major copy.
-    pub row_copy: u32,
+    /// Offset of the weights as panels, 0 if there are none.
+    pub panels: u32,
+    /// Offset of the weights as rows, 0 if there are none.
+    pub rows: u32,
     /// Offset of the biases, i32 each.
     pub bias: u32,
-    /// Offset of the thresholds, i32 each.
+    /// Offset of the thresholds; dense: i32 each, LSTM: i16.
     pub thresholds: u32,
-    /// Offset of the requantisations, one per row.
+    /// Dense: offset of the requantisations, one per row. LSTM: offset of the
+    /// multipliers, u16 each.
     pub requant: u32,
     /// LSTM: requantisation of `o * tanh(c)` to codes.
     pub hidden_requant: Requant,
+    /// Largest sum of the magnitudes of a row's weights.
+    pub row_sum: u32,
+    /// LSTM: shift from accumulators to predictions.
+    pub pre: u8,
+    /// LSTM: shift after the multiplication by a row's multiplier.
+    pub post: u8,
     /// Zero.
-    pub reserved: [u32; 2],
+    pub reserved: u16,
 }
 
 /// Start of the audio section, 16 bytes; filters and band norms follow.

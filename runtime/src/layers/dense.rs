@@ -1,11 +1,16 @@
 //! Fully connected layer: prediction pass over every row, update pass for
 //! the rows whose gate opens.
 
-use crate::arena::{take, words_of};
+use super::operand::Operand;
+use crate::arena::take;
 use crate::gate::{Gate, GateKind};
 use crate::kernels::{Kernels, Selected};
+use crate::layout::Matrix;
 use crate::probe::LayerCounts;
 use crate::quant::{Requant, Split};
+
+/// Outputs computed at a time.
+const BLOCK: usize = 16;
 
 /// What a dense layer writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +34,8 @@ pub struct Dense<'a> {
     pub(crate) outputs: usize,
     pub(crate) split: Split,
     pub(crate) gate: Gate<'a>,
-    pub(crate) weights: &'a [i8],
+    pub(crate) weights: Matrix<'a>,
+    pub(crate) row_sum: u32,
     pub(crate) bias: &'a [i32],
     pub(crate) requant: &'a [Requant],
     pub(crate) output: DenseOutput,
@@ -60,10 +66,10 @@ impl<'a> Dense<'a> {
         &self.gate
     }
 
-    /// Weights, row-major, outputs x inputs.
+    /// Weights, outputs x inputs.
     #[must_use]
-    pub const fn weights(&self) -> &'a [i8] {
-        self.weights
+    pub const fn weights(&self) -> &Matrix<'a> {
+        &self.weights
     }
 
     /// Bias of every output, in accumulator units.
@@ -78,8 +84,13 @@ impl<'a> Dense<'a> {
         self.requant
     }
 
-    pub(crate) const fn scratch_words(&self) -> usize {
-        2 * words_of::<i8>(self.inputs)
+    const fn digit_words(&self) -> usize {
+        Selected::TARGET.row_columns(self.inputs) / 4
+    }
+
+    pub(crate) fn scratch_words(&self) -> usize {
+        let columns = 4 * self.digit_words();
+        2 * self.digit_words() + 2 * Operand::words(columns)
     }
 
     /// One step over `input` codes; `write` receives each output's
@@ -90,49 +101,110 @@ impl<'a> Dense<'a> {
         input: &[i8],
         mut write: impl FnMut(usize, i16),
     ) -> LayerCounts {
-        let msb: &mut [i8] = take(&mut scratch, self.inputs);
-        let lsb: &mut [i8] = take(&mut scratch, self.inputs);
-        for ((&code, hb), lb) in input.iter().zip(msb.iter_mut()).zip(lsb.iter_mut()) {
-            (*hb, *lb) = self.split.digits(code);
-        }
+        let digits: &mut [u32] = take(&mut scratch, self.digit_words());
+        let rest: &mut [u32] = take(&mut scratch, self.digit_words());
+        let columns = 4 * self.digit_words();
+        let mut prediction = Operand::take(&mut scratch, columns);
+        let mut update = Operand::take(&mut scratch, columns);
 
         // With every gate open both passes are one dot product; signed codes
         // already are what the kernel reads.
         let whole = matches!(self.gate.kind(), GateKind::Open) && self.split.signed();
-        let mut open = 0;
-        let rows = self.weights.chunks_exact(self.inputs.max(1));
-        for (row, ((weights, &bias), requant)) in rows.zip(self.bias).zip(self.requant).enumerate()
-        {
-            let z = if whole {
-                open += 1;
-                Selected::dot(weights, input).wrapping_add(bias)
+        self.cut(input, digits, rest, whole);
+        let (largest, shift) = if whole {
+            (self.split.range().1 as u32, 0)
+        } else {
+            (self.split.largest_digit(), self.split.shift())
+        };
+        prediction.set(digits, largest, self.row_sum);
+        if !whole {
+            // Signed remainders are rounded, unsigned ones truncated.
+            let largest = if self.split.signed() {
+                (1 << shift) / 2
             } else {
-                let z_hb = Selected::dot(weights, msb)
-                    .wrapping_shl(u32::from(self.split.shift()))
-                    .wrapping_add(bias);
-                if self.gate.opens(row, z_hb) {
-                    open += 1;
-                    z_hb.wrapping_add(Selected::dot(weights, lsb))
-                } else {
-                    z_hb
-                }
+                (1 << shift) - 1
             };
-            write(row, requant.apply(z));
+            update.set(rest, largest, self.row_sum);
+        }
+
+        let rows = self.weights.row_words.unwrap_or(&[]);
+        let mut open = 0;
+        let mut row = 0;
+        let blocks = self.bias.chunks(BLOCK).zip(self.requant.chunks(BLOCK));
+        for (biases, requants) in blocks {
+            let mut z = [0i32; BLOCK];
+            let mut list: [u16; BLOCK] = core::array::from_fn(|k| (row + k) as u16);
+            let count = biases.len();
+            prediction.dots(rows, list.get(..count).unwrap_or(&[]), &mut z);
+            for (z, &bias) in z.iter_mut().zip(biases) {
+                *z = (*z << (shift & 31)).wrapping_add(bias);
+            }
+            let opened = if whole {
+                0
+            } else {
+                self.open_rows(row, count, &z, &mut list)
+            };
+            open += if whole { count } else { opened };
+            let mut sums = [0i32; BLOCK];
+            let listed = list.get(..opened).unwrap_or(&[]);
+            update.dots(rows, listed, &mut sums);
+            for (&open, &sum) in listed.iter().zip(&sums) {
+                if let Some(z) = z.get_mut(usize::from(open) - row) {
+                    *z = z.wrapping_add(sum);
+                }
+            }
+            for (&z, requant) in z.iter().zip(requants) {
+                write(row, requant.apply(z));
+                row += 1;
+            }
         }
 
         if !COUNT {
             return LayerCounts::default();
         }
         let (rows, columns) = (self.outputs as u32, self.inputs as u32);
-        let update = if whole { 0 } else { open };
+        let update = if whole { 0 } else { open as u32 };
         LayerCounts {
             outputs: rows,
-            open,
+            open: open as u32,
             columns,
             columns_applied: columns,
             macs: (rows + update) * columns,
             dense_macs: rows * columns,
         }
+    }
+
+    /// Splits codes into signed bytes of digits and remainders, or takes them
+    /// as they are.
+    fn cut(&self, input: &[i8], digits: &mut [u32], rest: &mut [u32], whole: bool) {
+        let mut codes = input.chunks(4);
+        for (digits, rest) in digits.iter_mut().zip(rest) {
+            let four = codes.next().unwrap_or(&[]);
+            let mut bytes = [[0u8; 4]; 2];
+            for (k, &code) in four.iter().enumerate().take(4) {
+                let (hb, lb) = if whole {
+                    (code, 0)
+                } else {
+                    self.split.digits(code)
+                };
+                (bytes[0][k], bytes[1][k]) = (hb as u8, lb as u8);
+            }
+            [*digits, *rest] = bytes.map(u32::from_le_bytes);
+        }
+    }
+
+    /// Lists the rows from `first` on that open, by their predictions.
+    fn open_rows(&self, first: usize, count: usize, z: &[i32], list: &mut [u16]) -> usize {
+        let mut open = 0;
+        for (row, &z) in (first..first + count).zip(z) {
+            if self.gate.opens(row, z)
+                && let Some(entry) = list.get_mut(open)
+            {
+                *entry = row as u16;
+                open += 1;
+            }
+        }
+        open
     }
 
     /// The range that output codes are clamped to.

@@ -5,10 +5,11 @@
 
 mod dense;
 mod lstm;
+mod operand;
 mod pool;
 
 pub use dense::{Dense, DenseOutput};
-pub use lstm::{Lstm, LstmState};
+pub use lstm::{Lstm, LstmGate, LstmState, Strategy};
 pub use pool::{AttentionPool, MeanPool};
 
 use crate::quant::Split;
@@ -101,7 +102,7 @@ impl Layer<'_> {
 
     /// Words of state kept from step to step.
     #[must_use]
-    pub const fn state_words(&self) -> usize {
+    pub fn state_words(&self) -> usize {
         match self {
             Self::Lstm(l) => l.state_words(),
             Self::Dense(_) => 0,
@@ -112,7 +113,7 @@ impl Layer<'_> {
 
     /// Words of scratch used within a step.
     #[must_use]
-    pub const fn scratch_words(&self) -> usize {
+    pub fn scratch_words(&self) -> usize {
         match self {
             Self::Lstm(l) => l.scratch_words(),
             Self::Dense(l) => l.scratch_words(),

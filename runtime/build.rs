@@ -1,0 +1,21 @@
+//! Names the instruction set that the kernels are chosen by, where the
+//! compiler's own `cfg`s do not tell: Arm's DSP extension and Thumb-1.
+
+use std::env;
+
+fn main() {
+    println!("cargo:rustc-check-cfg=cfg(pg_isa, values(\"dsp\", \"thumb1\"))");
+    println!("cargo:rerun-if-changed=build.rs");
+    let target = env::var("TARGET").unwrap_or_default();
+    let architecture = target.split('-').next().unwrap_or_default();
+    let isa = match architecture {
+        "thumbv7em" => Some("dsp"),
+        // Optional in this architecture: the firmware says whether its core has it.
+        "thumbv8m.main" => env::var_os("CARGO_FEATURE_DSP").map(|_| "dsp"),
+        "thumbv6m" | "thumbv8m.base" => Some("thumb1"),
+        _ => None,
+    };
+    if let Some(isa) = isa {
+        println!("cargo:rustc-cfg=pg_isa=\"{isa}\"");
+    }
+}

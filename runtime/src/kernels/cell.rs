@@ -1,0 +1,88 @@
+//! The cell of an LSTM: from four preactivations to the new hidden code.
+//!
+//! ```text
+//! t  = clamp((a * mult) >> post, -2^23, 2^23 - 1)       Q20: +-8
+//! i, f, o = sigmoid(t),  g = tanh(t)                     Q15
+//! c' = sat16((f * c + ((i * g) >> 4) + 2^14) >> 15)      Q11
+//! p  = (o * tanh(c')) >> 15                              Q15
+//! h  = clamp((p * mult_h + 2^(post_h - 1)) >> post_h)    a code
+//! ```
+//!
+//! `>>` is arithmetic. Bounds: |a| <= 2^15 and mult < 2^15, so a product is
+//! below 2^30; |f * c| <= 2^30 and |(i * g) >> 4| < 2^26.
+
+use crate::activation::{C_TO_T, sigmoid_t, tanh_t};
+use crate::quant::{Requant, saturate_i16};
+
+/// Parameters of a layer's cells.
+#[derive(Clone, Copy, Debug)]
+pub struct Constants<'a> {
+    /// Multiplier of every row, below 2^15; rows in unit order.
+    pub mult: &'a [u16],
+    /// Shift after the multiplication, 0 to 15.
+    pub post: u8,
+    /// From `o * tanh(c)` in Q15 to a code; without a shift before.
+    pub hidden: Requant,
+    /// Largest magnitude of a code.
+    pub limit: i8,
+}
+
+/// Preactivation in Q20 of a requantised accumulator.
+#[inline(always)]
+#[must_use]
+pub const fn preactivation(a: i16, mult: u16, post: u8) -> i32 {
+    const LIMIT: i32 = 1 << 23;
+    let t = (a as i32).wrapping_mul(mult as i32) >> (post & 31);
+    if t >= LIMIT {
+        LIMIT - 1
+    } else if t < -LIMIT {
+        -LIMIT
+    } else {
+        t
+    }
+}
+
+/// One unit: updates its state `c` and returns its code.
+#[inline(always)]
+#[must_use]
+pub fn unit(constants: &Constants<'_>, a: &[i16; 4], mult: &[u16; 4], c: &mut i16) -> i8 {
+    let t = |gate: usize| preactivation(a[gate], mult[gate], constants.post);
+    let (i, f) = (sigmoid_t(t(0)), sigmoid_t(t(1)));
+    let (g, o) = (tanh_t(t(2)), sigmoid_t(t(3)));
+    let sum = f.wrapping_mul(i32::from(*c)) + (i.wrapping_mul(g) >> 4);
+    *c = saturate_i16((sum + (1 << 14)) >> 15);
+    let p = o.wrapping_mul(tanh_t(clamp_t(i32::from(*c) << C_TO_T))) >> 15;
+    let Requant { mult, post, .. } = constants.hidden;
+    let half = (1 << (post & 31)) >> 1;
+    let code = (p.wrapping_mul(i32::from(mult)) + half) >> (post & 31);
+    let limit = i32::from(constants.limit);
+    code.clamp(-limit, limit) as i8
+}
+
+#[inline(always)]
+const fn clamp_t(t: i32) -> i32 {
+    if t >= 1 << 23 {
+        (1 << 23) - 1
+    } else if t < -(1 << 23) {
+        -(1 << 23)
+    } else {
+        t
+    }
+}
+
+/// All units: `preactivations` has four numbers a unit, in the order of the
+/// gates i, f, g, o; `state` and `codes` one.
+#[inline]
+pub fn update(
+    constants: &Constants<'_>,
+    preactivations: &[i16],
+    state: &mut [i16],
+    codes: &mut [i8],
+) {
+    let (units, _) = preactivations.as_chunks();
+    let (mults, _) = constants.mult.as_chunks();
+    let cells = state.iter_mut().zip(codes);
+    for (((c, code), a), mult) in cells.zip(units).zip(mults) {
+        *code = unit(constants, a, mult, c);
+    }
+}

@@ -1,0 +1,97 @@
+//! The gate over a vector of predictions.
+
+/// Rows whose prediction lies within its threshold, `|a| < t`, in ascending
+/// order; returns how many. `open` has room for every row.
+#[inline]
+pub fn within(predictions: &[i16], thresholds: &[i16], open: &mut [u16]) -> usize {
+    list(predictions, thresholds, open, |a, t| {
+        u32::from(a.unsigned_abs()) < u32::from(t.max(0) as u16)
+    })
+}
+
+/// Rows whose prediction exceeds its threshold, `a > t`.
+#[inline]
+pub fn above(predictions: &[i16], thresholds: &[i16], open: &mut [u16]) -> usize {
+    list(predictions, thresholds, open, |a, t| a > t)
+}
+
+#[inline(always)]
+fn list(
+    predictions: &[i16],
+    thresholds: &[i16],
+    open: &mut [u16],
+    opens: impl Fn(i16, i16) -> bool,
+) -> usize {
+    let mut count = 0;
+    for (row, (&a, &t)) in predictions.iter().zip(thresholds).enumerate() {
+        if opens(a, t)
+            && let Some(entry) = open.get_mut(count)
+        {
+            *entry = row as u16;
+            count += 1;
+        }
+    }
+    count
+}
+
+/// Extends a list of `count` rows in ascending order to whole groups of
+/// `group` rows, those that reach beyond `rows` cut off; returns the new
+/// count. `open` has room for every row.
+pub fn widen(open: &mut [u16], count: usize, group: usize, rows: usize) -> usize {
+    // First every group once, at the front; then from the back, so that no
+    // group is overwritten before it is read.
+    let mut groups = 0;
+    for index in 0..count.min(open.len()) {
+        let group_of = (usize::from(open[index]) / group.max(1)) as u16;
+        if groups == 0 || open[groups - 1] != group_of {
+            open[groups] = group_of;
+            groups += 1;
+        }
+    }
+    let Some(&last) = groups.checked_sub(1).and_then(|last| open.get(last)) else {
+        return 0;
+    };
+    let end = ((usize::from(last) + 1) * group).min(rows);
+    let total = (groups - 1) * group + end - usize::from(last) * group;
+    if total > open.len() {
+        return 0;
+    }
+    for index in (0..total).rev() {
+        let first = usize::from(open[index / group]) * group;
+        open[index] = (first + index % group) as u16;
+    }
+    total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gates_test_strictly() {
+        let mut open = [0; 8];
+        let a = [4, -4, 5, -5, 0, i16::MIN, i16::MAX, 3];
+        assert_eq!(
+            within(&a, &[5, 5, 5, 5, 0, i16::MAX, i16::MAX, -1], &mut open),
+            2
+        );
+        assert_eq!(open[..2], [0, 1]);
+        assert_eq!(above(&a, &[3, 4, 5, -6, 0, 0, 0, 2], &mut open), 4);
+        assert_eq!(open[..4], [0, 3, 6, 7]);
+    }
+
+    #[test]
+    fn groups_open_as_a_whole() {
+        let mut open = [0; 11];
+        open[..4].copy_from_slice(&[1, 3, 4, 9]);
+        assert_eq!(widen(&mut open, 4, 4, 11), 11);
+        assert_eq!(open, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+        open[..2].copy_from_slice(&[6, 7]);
+        assert_eq!(widen(&mut open, 2, 4, 11), 4);
+        assert_eq!(open[..4], [4, 5, 6, 7]);
+        open[0] = 10;
+        assert_eq!(widen(&mut open, 1, 4, 11), 3);
+        assert_eq!(open[..3], [8, 9, 10]);
+        assert_eq!(widen(&mut open, 0, 4, 11), 0);
+    }
+}

@@ -1,0 +1,276 @@
+//! LSTM layer with the prediction pass as exact MSB delta.
+//!
+//! One step on the concatenated codes `v = [x | h]`, K = I + H columns and
+//! 4H rows. Rows are in **unit order**: row `4u + g` is gate g of unit u, in
+//! the order i, f, g, o. With `(hb, lb)` the digits of `v` and `s` the bits of
+//! `lb`:
+//!
+//! ```text
+//! a_hb = sat16(round_shift(((W hb) << s) + b, pre))     prediction
+//! open = |a_hb| < t   (within),   a_hb > t   (above)    per row
+//! a    = open ? sat16(round_shift(W v + b, pre)) : a_hb
+//! ```
+//!
+//! and the cell follows from `a` as [`crate::kernels::cell`] says.
+//!
+//! # Where the work is saved
+//!
+//! A layer with panels is **narrow**: `b` is a multiple of `2^s`, `pre = s`,
+//! and for every row `max|hb| * sum|w| + |b| / 2^s <= 32767`. Then
+//! `a_hb = W hb + b / 2^s` is an exact 16-bit number, which is kept as state:
+//! only the columns whose digit changed since the last step are applied.
+//! Integer addition is exact, so the predictions equal a full recomputation
+//! at every step. Open rows add `round_shift(W lb, s)`.
+//!
+//! Where so many digits change that a pass over all rows is cheaper, the layer
+//! takes it, with the same result. A layer without panels always does.
+
+mod step;
+mod validate;
+
+use crate::arena::{take, words_of};
+use crate::gate::GateKind;
+use crate::kernels::{Kernels, Selected, cell, changes};
+use crate::layers::operand::Operand;
+use crate::layout::Matrix;
+use crate::quant::Split;
+
+/// Rows whose dot products are formed at a time where all rows need one.
+const BLOCK: usize = 32;
+
+/// The gate of an LSTM.
+#[derive(Clone, Copy, Debug)]
+pub struct LstmGate<'a> {
+    pub(crate) kind: GateKind,
+    pub(crate) group: usize,
+    pub(crate) thresholds: &'a [i16],
+}
+
+impl<'a> LstmGate<'a> {
+    /// The kind of test.
+    #[must_use]
+    pub const fn kind(&self) -> GateKind {
+        self.kind
+    }
+
+    /// Consecutive rows that open together, when one of them would: 1, 4 (the
+    /// gates of a unit), 8 or 16.
+    #[must_use]
+    pub const fn group(&self) -> usize {
+        self.group
+    }
+
+    /// Thresholds, one per row, in units of the requantised prediction; empty
+    /// for [`GateKind::Open`].
+    #[must_use]
+    pub const fn thresholds(&self) -> &'a [i16] {
+        self.thresholds
+    }
+}
+
+/// How an LSTM forms its preactivations. All give the same bytes; the others
+/// than [`Self::Auto`] are there to measure what each saving is worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strategy {
+    /// Whatever is cheapest.
+    #[default]
+    Auto,
+    /// Changed digits only, even where the dense pass is cheaper.
+    Delta,
+    /// Every digit that is not zero, as if there were no last step.
+    FromZero,
+    /// Every column of every row.
+    Dense,
+}
+
+/// Parameters of an LSTM layer, in place in the image.
+#[derive(Clone, Copy, Debug)]
+pub struct Lstm<'a> {
+    pub(crate) inputs: usize,
+    pub(crate) hidden: usize,
+    pub(crate) split: Split,
+    pub(crate) gate: LstmGate<'a>,
+    pub(crate) weights: Matrix<'a>,
+    pub(crate) row_sum: u32,
+    pub(crate) bias: &'a [i32],
+    pub(crate) pre: u8,
+    pub(crate) cell: cell::Constants<'a>,
+}
+
+/// State of an LSTM layer between steps.
+#[derive(Debug)]
+pub struct LstmState<'s> {
+    /// Predictions as the kernels keep them; empty without panels.
+    accumulators: &'s mut [u32],
+    cell: &'s mut [i16],
+    /// Codes of inputs and hidden units, four a word, padded with zeros.
+    codes: &'s mut [u32],
+    /// Digits that the accumulators stand for; empty without panels.
+    applied: &'s mut [u32],
+}
+
+/// Memory used within a step.
+struct Scratch<'s> {
+    /// Predictions, then preactivations, one per row.
+    a: &'s mut [i16],
+    /// Rows that open.
+    open: &'s mut [u16],
+    /// Remainders, four a word.
+    rest: &'s mut [u32],
+    /// Changed columns.
+    lists: &'s mut [u32],
+    operand: Operand<'s>,
+}
+
+impl<'a> Lstm<'a> {
+    /// Width of the input, I.
+    #[must_use]
+    pub const fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Hidden units, H.
+    #[must_use]
+    pub const fn hidden(&self) -> usize {
+        self.hidden
+    }
+
+    /// Columns of the weight matrix, K = I + H.
+    #[must_use]
+    pub const fn columns(&self) -> usize {
+        self.inputs + self.hidden
+    }
+
+    /// Rows of the weight matrix, 4H, in unit order.
+    #[must_use]
+    pub const fn row_count(&self) -> usize {
+        4 * self.hidden
+    }
+
+    /// The split of the activations.
+    #[must_use]
+    pub const fn split(&self) -> Split {
+        self.split
+    }
+
+    /// The gate and its thresholds.
+    #[must_use]
+    pub const fn gate(&self) -> &LstmGate<'a> {
+        &self.gate
+    }
+
+    /// The weights, 4H x K.
+    #[must_use]
+    pub const fn weights(&self) -> &Matrix<'a> {
+        &self.weights
+    }
+
+    /// Bias of every row, in accumulator units.
+    #[must_use]
+    pub const fn bias(&self) -> &'a [i32] {
+        self.bias
+    }
+
+    /// Shift from accumulator units to the units of predictions and thresholds.
+    #[must_use]
+    pub const fn pre(&self) -> u8 {
+        self.pre
+    }
+
+    /// Parameters of the cells.
+    #[must_use]
+    pub const fn cell(&self) -> &cell::Constants<'a> {
+        &self.cell
+    }
+
+    /// Columns of a stored row.
+    const fn stored_columns(&self) -> usize {
+        Selected::TARGET.row_columns(self.columns())
+    }
+
+    /// Words of the accumulators.
+    const fn accumulator_words(&self) -> usize {
+        if self.weights.has_panels() {
+            self.row_count().next_multiple_of(Selected::TARGET.panel()) / 2
+        } else {
+            0
+        }
+    }
+
+    /// Words that hold a digit of every column.
+    const fn digit_words(&self) -> usize {
+        self.stored_columns() / 4
+    }
+
+    const fn applied_words(&self) -> usize {
+        if self.weights.has_panels() {
+            self.digit_words()
+        } else {
+            0
+        }
+    }
+
+    /// Words of the two lists: as many entries as are cheaper to apply than a
+    /// pass over all rows, and two ends.
+    const fn list_words(&self) -> usize {
+        if self.weights.has_panels() {
+            self.columns() * 16 / Selected::ENTRY_COST + 2
+        } else {
+            0
+        }
+    }
+
+    pub(crate) fn state_words(&self) -> usize {
+        self.accumulator_words()
+            + words_of::<i16>(self.hidden)
+            + self.digit_words()
+            + self.applied_words()
+    }
+
+    pub(crate) fn scratch_words(&self) -> usize {
+        words_of::<i16>(self.row_count())
+            + words_of::<u16>(self.row_count())
+            + self.digit_words()
+            + self.list_words()
+            + Operand::words(self.stored_columns())
+    }
+
+    /// Lays the state out in words of the arena.
+    pub(crate) fn state<'s>(&self, mut words: &'s mut [u32]) -> LstmState<'s> {
+        LstmState {
+            accumulators: take(&mut words, self.accumulator_words()),
+            cell: take(&mut words, self.hidden),
+            codes: take(&mut words, self.digit_words()),
+            applied: take(&mut words, self.applied_words()),
+        }
+    }
+
+    /// Lays the scratch out in words of the arena.
+    fn scratch<'s>(&self, mut words: &'s mut [u32]) -> Scratch<'s> {
+        Scratch {
+            a: take(&mut words, self.row_count()),
+            open: take(&mut words, self.row_count()),
+            rest: take(&mut words, self.digit_words()),
+            lists: take(&mut words, self.list_words()),
+            operand: Operand::take(&mut words, self.stored_columns()),
+        }
+    }
+
+    /// Forgets the past: hidden and cell state zero, predictions the biases.
+    pub(crate) fn reset(&self, state: &mut LstmState<'_>, scratch: &mut [u32]) {
+        state.cell.fill(0);
+        state.codes.fill(0);
+        state.applied.fill(changes::zero_digits(self.split));
+        self.store_biases(state, &mut self.scratch(scratch));
+    }
+
+    /// Sets the predictions to what they are for digits of zero.
+    fn store_biases(&self, state: &mut LstmState<'_>, scratch: &mut Scratch<'_>) {
+        if self.weights.has_panels() {
+            for (a, &bias) in scratch.a.iter_mut().zip(self.bias) {
+                *a = (bias >> self.pre) as i16;
+            }
+            Selected::store(state.accumulators, scratch.a);
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! One step of an LSTM.
+
+use super::{BLOCK, Lstm, LstmState, Scratch, Strategy};
+use crate::gate::GateKind;
+use crate::kernels::{Kernels, Selected, changes, gate};
+use crate::probe::LayerCounts;
+use crate::quant::{round_shift, saturate_i16};
+use zerocopy::{FromBytes, IntoBytes};
+
+/// Bytes of a column in a panel.
+const HEIGHT: u32 = Selected::TARGET.panel() as u32;
+
+/// What the passes did.
+#[derive(Clone, Copy, Default)]
+struct Work {
+    columns_applied: u32,
+    open: u32,
+    macs: u32,
+}
+
+impl Lstm<'_> {
+    /// One step. `input` has I codes; the H codes of the new hidden state are
+    /// written to `output`. Counts are complete only if `COUNT`.
+    pub(crate) fn step<const COUNT: bool>(
+        &self,
+        state: &mut LstmState<'_>,
+        scratch: &mut [u32],
+        strategy: Strategy,
+        input: &[i8],
+        output: &mut [i8],
+    ) -> LayerCounts {
+        let mut scratch = self.scratch(scratch);
+        let codes = <[i8]>::mut_from_bytes(state.codes.as_mut_bytes()).unwrap_or(&mut []);
+        for (code, &x) in codes.iter_mut().zip(input.iter().take(self.inputs)) {
+            *code = x;
+        }
+
+        let work = self.preactivations(state, &mut scratch, strategy);
+
+        let codes = <[i8]>::mut_from_bytes(state.codes.as_mut_bytes()).unwrap_or(&mut []);
+        let hidden = codes
+            .get_mut(self.inputs..self.columns())
+            .unwrap_or(&mut []);
+        Selected::cells(&self.cell, scratch.a, state.cell, hidden);
+        for (out, &h) in output.iter_mut().zip(hidden.iter()) {
+            *out = h;
+        }
+        if !COUNT {
+            return LayerCounts::default();
+        }
+        LayerCounts {
+            outputs: self.row_count() as u32,
+            open: work.open,
+            columns: self.columns() as u32,
+            columns_applied: work.columns_applied,
+            macs: work.macs,
+            dense_macs: self.dense_macs(),
+        }
+    }
+
+    const fn dense_macs(&self) -> u32 {
+        (self.row_count() * self.columns()) as u32
+    }
+
+    /// Both passes: leaves the preactivations of all rows in `scratch.a`.
+    fn preactivations(
+        &self,
+        state: &mut LstmState<'_>,
+        scratch: &mut Scratch<'_>,
+        strategy: Strategy,
+    ) -> Work {
+        let open = self.gate.kind == GateKind::Open;
+        let panels = self.weights.has_panels();
+        let dense = strategy == Strategy::Dense && self.weights.has_rows();
+        // Without a gate every row needs all bits: one pass over them, unless
+        // the digit is all there is and seldom changes.
+        let one_pass = self.split.shift() > 0 && self.weights.has_rows();
+        if open && (!panels || dense || (one_pass && strategy == Strategy::Auto)) {
+            self.whole(state, scratch);
+            return Work {
+                columns_applied: self.columns() as u32,
+                open: self.row_count() as u32,
+                macs: self.dense_macs(),
+            };
+        }
+
+        let (columns_applied, mut macs) = if panels {
+            self.predict(state, scratch, strategy)
+        } else {
+            self.predict_densely(state, scratch);
+            (self.columns() as u32, self.dense_macs())
+        };
+        let open = self.open_rows(scratch);
+        if self.split.shift() > 0 && open > 0 {
+            self.update(state, scratch, open);
+            macs += (open * self.columns()) as u32;
+        }
+        Work {
+            columns_applied,
+            open: open as u32,
+            macs,
+        }
+    }
+
+    /// Lists the rows that open.
+    fn open_rows(&self, scratch: &mut Scratch<'_>) -> usize {
+        let rows = self.row_count();
+        let thresholds = self.gate.thresholds;
+        let count = match self.gate.kind {
+            GateKind::Open => {
+                list_all(scratch.open);
+                return rows;
+            }
+            GateKind::Above => gate::above(scratch.a, thresholds, scratch.open),
+            GateKind::Within => Selected::within(scratch.a, thresholds, scratch.open),
+        };
+        if self.gate.group > 1 {
+            gate::widen(scratch.open, count, self.gate.group, rows)
+        } else {
+            count
+        }
+    }
+
+    /// All rows at full precision.
+    fn whole(&self, state: &LstmState<'_>, scratch: &mut Scratch<'_>) {
+        let largest = self.split.range().1 as u32;
+        scratch.operand.set(state.codes, largest, self.row_sum);
+        self.all_rows(scratch, 0);
+    }
+
+    /// Predictions of a layer that keeps none.
+    fn predict_densely(&self, state: &LstmState<'_>, scratch: &mut Scratch<'_>) {
+        for (digits, &codes) in scratch.rest.iter_mut().zip(state.codes.iter()) {
+            *digits = changes::cut(self.split, codes).0;
+        }
+        let largest = self.split.largest_digit();
+        scratch.operand.set(scratch.rest, largest, self.row_sum);
+        self.all_rows(scratch, self.split.shift());
+    }
+
+    /// `a` of every row from its dot product with the operand, shifted left.
+    fn all_rows(&self, scratch: &mut Scratch<'_>, shift: u8) {
+        let rows = self.weights.row_words.unwrap_or(&[]);
+        list_all(scratch.open);
+        let mut sums = [0; BLOCK];
+        let blocks = scratch.open.chunks(BLOCK).zip(self.bias.chunks(BLOCK));
+        for ((list, biases), a) in blocks.zip(scratch.a.chunks_mut(BLOCK)) {
+            scratch.operand.dots(rows, list, &mut sums);
+            for ((a, &sum), &bias) in a.iter_mut().zip(&sums).zip(biases) {
+                let z = (sum << (shift & 31)).wrapping_add(bias);
+                *a = saturate_i16(round_shift(z, self.pre));
+            }
+        }
+    }
+
+    /// Brings the kept predictions up to date and copies them to `scratch.a`.
+    /// Returns the columns applied and the multiply-accumulates.
+    fn predict(
+        &self,
+        state: &mut LstmState<'_>,
+        scratch: &mut Scratch<'_>,
+        strategy: Strategy,
+    ) -> (u32, u32) {
+        let panels = self.weights.panel_words.unwrap_or(&[]);
+        let (split, columns) = (self.split, self.columns());
+        let lists = &mut *scratch.lists;
+        let mut found = changes::scan(
+            split,
+            state.codes,
+            state.applied,
+            scratch.rest,
+            HEIGHT,
+            lists,
+        );
+        if strategy == Strategy::FromZero {
+            found = changes::scan_from_zero(split, state.applied, 0, HEIGHT, lists);
+            self.store_biases(state, scratch);
+        }
+        let applied = match found.changes(scratch.lists) {
+            Some(changes) if strategy != Strategy::Dense => {
+                Selected::predict(state.accumulators, panels, columns, &changes);
+                found.columns
+            }
+            // The digits are up to date; the predictions follow from them.
+            _ => {
+                if self.weights.has_rows() && strategy != Strategy::Delta {
+                    self.recompute_by_rows(state, scratch);
+                } else {
+                    self.recompute_by_columns(state, scratch);
+                }
+                columns as u32
+            }
+        };
+        Selected::load(state.accumulators, scratch.a);
+        (applied, applied * self.row_count() as u32)
+    }
+
+    /// Recomputes the predictions from their digits, row by row.
+    fn recompute_by_rows(&self, state: &mut LstmState<'_>, scratch: &mut Scratch<'_>) {
+        // The lists are longer than the digits.
+        let digits = scratch
+            .lists
+            .get_mut(..state.applied.len())
+            .unwrap_or(&mut []);
+        for (digits, &applied) in digits.iter_mut().zip(state.applied.iter()) {
+            *digits = changes::signed_digits(self.split, applied);
+        }
+        let largest = self.split.largest_digit();
+        scratch.operand.set(digits, largest, self.row_sum);
+        self.all_rows(scratch, self.split.shift());
+        Selected::store(state.accumulators, scratch.a);
+    }
+
+    /// The same, column by column, in as many turns as the lists need.
+    fn recompute_by_columns(&self, state: &mut LstmState<'_>, scratch: &mut Scratch<'_>) {
+        self.store_biases(state, scratch);
+        let panels = self.weights.panel_words.unwrap_or(&[]);
+        let most = 4 * self.split.largest_digit() as usize;
+        let turn = (scratch.lists.len().saturating_sub(2) / most).max(1);
+        for (index, digits) in state.applied.chunks(turn).enumerate() {
+            let first = (index * turn) as u32;
+            let found = changes::scan_from_zero(self.split, digits, first, HEIGHT, scratch.lists);
+            if let Some(changes) = found.changes(scratch.lists) {
+                Selected::predict(state.accumulators, panels, self.columns(), &changes);
+            }
+        }
+    }
+
+    /// Update pass: the first `open` rows of the list get their full precision.
+    fn update(&self, state: &LstmState<'_>, scratch: &mut Scratch<'_>, open: usize) {
+        let shift = self.split.shift();
+        let list = scratch.open.get(..open).unwrap_or(&[]);
+        let Some(rows) = self.weights.row_words else {
+            let rest = <[i8]>::ref_from_bytes(scratch.rest.as_bytes()).unwrap_or(&[]);
+            for &row in list {
+                let sum = self.dot_by_columns(row, rest);
+                if let Some(a) = scratch.a.get_mut(usize::from(row)) {
+                    *a = saturate_i16(i32::from(*a) + round_shift(sum, shift));
+                }
+            }
+            return;
+        };
+        let narrow = self.weights.has_panels();
+        if narrow {
+            let largest = 1 << (shift - 1);
+            scratch.operand.set(scratch.rest, largest, self.row_sum);
+        } else {
+            // The prediction was rounded: start again from the whole codes.
+            let largest = self.split.range().1 as u32;
+            scratch.operand.set(state.codes, largest, self.row_sum);
+        }
+        let mut sums = [0; BLOCK];
+        for list in list.chunks(BLOCK) {
+            scratch.operand.dots(rows, list, &mut sums);
+            for (&row, &sum) in list.iter().zip(&sums) {
+                let row = usize::from(row);
+                let (Some(a), Some(&bias)) = (scratch.a.get_mut(row), self.bias.get(row)) else {
+                    continue;
+                };
+                *a = saturate_i16(if narrow {
+                    i32::from(*a) + round_shift(sum, shift)
+                } else {
+                    round_shift(sum.wrapping_add(bias), self.pre)
+                });
+            }
+        }
+    }
+
+    /// Dot product of a row where there are only panels: weight by weight,
+    /// for images that trade speed for flash.
+    fn dot_by_columns(&self, row: u16, digits: &[i8]) -> i32 {
+        let row = usize::from(row);
+        let weights = (0..self.columns()).map(|k| i32::from(self.weights.panel_weight(row, k)));
+        weights.zip(digits).map(|(w, &x)| w * i32::from(x)).sum()
+    }
+
+    /// Recomputes the predictions from the digits that they stand for.
+    /// Changes nothing unless memory was corrupted.
+    pub(crate) fn rebuild(&self, state: &mut LstmState<'_>, scratch: &mut [u32]) {
+        if self.weights.has_panels() {
+            self.recompute_by_columns(state, &mut self.scratch(scratch));
+        }
+    }
+}
+
+/// Every row, in order.
+fn list_all(list: &mut [u16]) {
+    for (row, entry) in list.iter_mut().enumerate() {
+        *entry = row as u16;
+    }
+}

@@ -1,0 +1,91 @@
+//! The digits of a vector, prepared for dot products.
+
+use crate::arena::take;
+use crate::kernels::{Kernels, Plane, Selected, changes};
+use crate::quant::Split;
+
+/// Signed bytes of any magnitude as one plane of digits, or two where a lane
+/// of the kernels does not hold them.
+pub(crate) struct Operand<'s> {
+    columns: usize,
+    chunk: usize,
+    /// Shift of the second plane's digits over the first's; 0 if there is one.
+    shift: u8,
+    planes: [&'s mut [u32]; 2],
+    spare: &'s mut [u32],
+}
+
+/// Sums formed at a time where two planes are added.
+const BLOCK: usize = 16;
+/// How bytes beyond [`Kernels::PLANE_MAX`] are cut.
+const HALVES: Split = match Split::new(8, 4, true) {
+    Some(split) => split,
+    None => panic!("8 bits have two halves"),
+};
+/// Largest magnitude of a half.
+const HALF_MAX: u32 = 8;
+/// Whether any byte may need two planes.
+const CUTS: bool = Selected::PLANE_MAX < 128;
+
+impl<'s> Operand<'s> {
+    /// Words of scratch for `columns` digits.
+    pub fn words(columns: usize) -> usize {
+        let plane = Selected::plane_words(columns);
+        if CUTS { 2 * plane + columns / 4 } else { plane }
+    }
+
+    /// Lays it out.
+    pub fn take(words: &mut &'s mut [u32], columns: usize) -> Self {
+        let plane = Selected::plane_words(columns);
+        let (second, spare) = if CUTS { (plane, columns / 4) } else { (0, 0) };
+        Self {
+            columns,
+            chunk: columns,
+            shift: 0,
+            planes: [take(words, plane), take(words, second)],
+            spare: take(words, spare),
+        }
+    }
+
+    /// Prepares `digits`, four signed bytes a word and none larger than
+    /// `largest`, for rows with `sum |w| <= row_sum`.
+    pub fn set(&mut self, digits: &[u32], largest: u32, row_sum: u32) {
+        let [first, second] = &mut self.planes;
+        if !CUTS || largest <= Selected::PLANE_MAX {
+            self.chunk = Selected::chunk(largest, row_sum, self.columns);
+            self.shift = 0;
+            Selected::plane(digits, self.columns, self.chunk, first);
+            return;
+        }
+        self.chunk = Selected::chunk(HALF_MAX, row_sum, self.columns);
+        self.shift = HALVES.shift();
+        for (half, plane) in [first, second].into_iter().enumerate() {
+            for (out, &word) in self.spare.iter_mut().zip(digits) {
+                let halves = changes::cut(HALVES, word);
+                *out = if half == 0 { halves.1 } else { halves.0 };
+            }
+            Selected::plane(self.spare, self.columns, self.chunk, plane);
+        }
+    }
+
+    /// Dot products of the listed rows; `sums[i]` belongs to `list[i]`.
+    pub fn dots(&self, rows: &[u32], list: &[u16], sums: &mut [i32]) {
+        let plane = |words| Plane {
+            words,
+            columns: self.columns,
+            chunk: self.chunk,
+        };
+        let [first, second] = &self.planes;
+        Selected::dots(rows, &plane(first), list, sums);
+        if self.shift == 0 {
+            return;
+        }
+        for (list, sums) in list.chunks(BLOCK).zip(sums.chunks_mut(BLOCK)) {
+            let mut upper = [0; BLOCK];
+            Selected::dots(rows, &plane(second), list, &mut upper);
+            for (sum, upper) in sums.iter_mut().zip(upper) {
+                *sum += upper << self.shift;
+            }
+        }
+    }
+}
