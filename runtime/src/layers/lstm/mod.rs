@@ -185,13 +185,15 @@ impl<'a> Lstm<'a> {
 
     /// Columns of a stored row.
     const fn stored_columns(&self) -> usize {
-        Selected::TARGET.row_columns(self.columns())
+        self.weights.target().row_columns(self.columns())
     }
 
     /// Words of the accumulators.
     const fn accumulator_words(&self) -> usize {
         if self.weights.has_panels() {
-            self.row_count().next_multiple_of(Selected::TARGET.panel()) / 2
+            self.row_count()
+                .next_multiple_of(self.weights.target().panel())
+                / 2
         } else {
             0
         }
@@ -214,7 +216,7 @@ impl<'a> Lstm<'a> {
     /// pass over all rows, and two ends.
     const fn list_words(&self) -> usize {
         if self.weights.has_panels() {
-            self.columns() * 16 / Selected::ENTRY_COST + 2
+            self.columns() * 16 / self.weights.target().entry_cost() + 2
         } else {
             0
         }
@@ -232,7 +234,7 @@ impl<'a> Lstm<'a> {
             + words_of::<u16>(self.row_count())
             + self.digit_words()
             + self.list_words()
-            + Operand::words(self.stored_columns())
+            + Operand::words(self.weights.target(), self.stored_columns())
     }
 
     /// Lays the state out in words of the arena.
