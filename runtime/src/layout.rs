@@ -56,6 +56,12 @@ impl Target {
         }
     }
 
+    /// The target of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|t| t.name() == name)
+    }
+
     /// Rows of a panel.
     #[must_use]
     pub const fn panel(self) -> usize {

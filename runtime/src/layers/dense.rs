@@ -83,6 +83,12 @@ impl<'a> Dense<'a> {
         self.requant
     }
 
+    /// What is written.
+    #[must_use]
+    pub const fn output(&self) -> DenseOutput {
+        self.output
+    }
+
     const fn digit_words(&self) -> usize {
         self.weights.target().row_columns(self.inputs) / 4
     }

@@ -213,13 +213,14 @@ impl<'a> Lstm<'a> {
     }
 
     /// Words of the two lists: as many entries as are cheaper to apply than a
-    /// pass over all rows, and two ends.
+    /// pass over all rows, at least those of one word of digits, and two ends.
     const fn list_words(&self) -> usize {
-        if self.weights.has_panels() {
-            self.columns() * 16 / self.weights.target().entry_cost() + 2
-        } else {
-            0
+        if !self.weights.has_panels() {
+            return 0;
         }
+        let cheaper = self.columns() * 16 / self.weights.target().entry_cost();
+        let word = 4 * self.split.largest_digit() as usize;
+        2 + if cheaper > word { cheaper } else { word }
     }
 
     pub(crate) fn state_words(&self) -> usize {
