@@ -95,7 +95,8 @@ impl<'a> Dense<'a> {
 
     pub(crate) fn scratch_words(&self) -> usize {
         let columns = 4 * self.digit_words();
-        2 * self.digit_words() + 2 * Operand::words(self.weights.target(), columns)
+        let largest = self.split.range().1 as u32;
+        2 * self.digit_words() + 2 * Operand::words(self.weights.target(), columns, largest)
     }
 
     /// One step over `input` codes; `write` receives each output's
@@ -109,8 +110,9 @@ impl<'a> Dense<'a> {
         let digits: &mut [u32] = take(&mut scratch, self.digit_words());
         let rest: &mut [u32] = take(&mut scratch, self.digit_words());
         let columns = 4 * self.digit_words();
-        let mut prediction = Operand::take(&mut scratch, columns);
-        let mut update = Operand::take(&mut scratch, columns);
+        let most = self.split.range().1 as u32;
+        let mut prediction = Operand::take(&mut scratch, columns, most);
+        let mut update = Operand::take(&mut scratch, columns, most);
 
         // With every gate open both passes are one dot product; signed codes
         // already are what the kernel reads.

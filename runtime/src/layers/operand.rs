@@ -27,16 +27,12 @@ const HALVES: Split = match Split::new(8, 4, true) {
 };
 /// Largest magnitude of a half.
 const HALF_MAX: u32 = 8;
-/// Whether a byte may need two planes.
-const fn cuts(target: Target) -> bool {
-    target.plane_max() < 128
-}
 
 impl<'s> Operand<'s> {
-    /// Words of scratch for `columns` digits.
-    pub const fn words(target: Target, columns: usize) -> usize {
+    /// Words of scratch for `columns` digits of magnitudes up to `largest`.
+    pub const fn words(target: Target, columns: usize, largest: u32) -> usize {
         let plane = target.plane_words(columns);
-        if cuts(target) {
+        if largest > target.plane_max() {
             2 * plane + columns / 4
         } else {
             plane
@@ -44,9 +40,9 @@ impl<'s> Operand<'s> {
     }
 
     /// Lays it out.
-    pub fn take(words: &mut &'s mut [u32], columns: usize) -> Self {
+    pub fn take(words: &mut &'s mut [u32], columns: usize, largest: u32) -> Self {
         let plane = TARGET.plane_words(columns);
-        let (second, spare) = if cuts(TARGET) {
+        let (second, spare) = if largest > TARGET.plane_max() {
             (plane, columns / 4)
         } else {
             (0, 0)
@@ -61,10 +57,10 @@ impl<'s> Operand<'s> {
     }
 
     /// Prepares `digits`, four signed bytes a word and none larger than
-    /// `largest`, for rows with `sum |w| <= row_sum`.
+    /// `largest`, which is at most that of [`Self::take`], for rows with `sum |w| <= row_sum`.
     pub fn set(&mut self, digits: &[u32], largest: u32, row_sum: u32) {
         let [first, second] = &mut self.planes;
-        if !cuts(TARGET) || largest <= TARGET.plane_max() {
+        if largest <= TARGET.plane_max() {
             self.chunk = Selected::chunk(largest, row_sum, self.columns);
             self.shift = 0;
             Selected::plane(digits, self.columns, self.chunk, first);

@@ -113,11 +113,9 @@ pub struct LstmState<'s> {
 struct Scratch<'s> {
     /// Predictions, then preactivations, one per row.
     a: &'s mut [i16],
-    /// Rows that open.
-    open: &'s mut [u16],
     /// Remainders, four a word.
     rest: &'s mut [u32],
-    /// Changed columns.
+    /// First the changed columns, then the rows that open: see `row_list`.
     lists: &'s mut [u32],
     operand: Operand<'s>,
 }
@@ -212,15 +210,35 @@ impl<'a> Lstm<'a> {
         }
     }
 
-    /// Words of the two lists: as many entries as are cheaper to apply than a
-    /// pass over all rows, at least those of one word of digits, and two ends.
-    const fn list_words(&self) -> usize {
+    /// Largest magnitude of what a dot product is ever formed with.
+    const fn largest_digit(&self) -> u32 {
+        let gated = !matches!(self.gate.kind, GateKind::Open);
+        if gated && self.weights.has_panels() {
+            let remainder = (1 << self.split.shift()) / 2;
+            let digit = self.split.largest_digit();
+            if remainder > digit { remainder } else { digit }
+        } else {
+            self.split.range().1 as u32
+        }
+    }
+
+    /// Words of the lists of changed columns: as many entries as are cheaper
+    /// to apply than a pass over all rows, at least those of one word of
+    /// digits, and two ends.
+    const fn change_words(&self) -> usize {
         if !self.weights.has_panels() {
             return 0;
         }
         let cheaper = self.columns() * 16 / self.weights.target().entry_cost();
         let word = 4 * self.split.largest_digit() as usize;
         2 + if cheaper > word { cheaper } else { word }
+    }
+
+    /// Words of the lists: those of changed columns, later the rows that open.
+    const fn list_words(&self) -> usize {
+        let rows = words_of::<u16>(self.row_count());
+        let changes = self.change_words();
+        if changes > rows { changes } else { rows }
     }
 
     pub(crate) fn state_words(&self) -> usize {
@@ -232,10 +250,13 @@ impl<'a> Lstm<'a> {
 
     pub(crate) fn scratch_words(&self) -> usize {
         words_of::<i16>(self.row_count())
-            + words_of::<u16>(self.row_count())
             + self.digit_words()
             + self.list_words()
-            + Operand::words(self.weights.target(), self.stored_columns())
+            + Operand::words(
+                self.weights.target(),
+                self.stored_columns(),
+                self.largest_digit(),
+            )
     }
 
     /// Lays the state out in words of the arena.
@@ -252,10 +273,9 @@ impl<'a> Lstm<'a> {
     fn scratch<'s>(&self, mut words: &'s mut [u32]) -> Scratch<'s> {
         Scratch {
             a: take(&mut words, self.row_count()),
-            open: take(&mut words, self.row_count()),
             rest: take(&mut words, self.digit_words()),
             lists: take(&mut words, self.list_words()),
-            operand: Operand::take(&mut words, self.stored_columns()),
+            operand: Operand::take(&mut words, self.stored_columns(), self.largest_digit()),
         }
     }
 

@@ -108,14 +108,14 @@ impl Lstm<'_> {
         let thresholds = self.gate.thresholds;
         let count = match self.gate.kind {
             GateKind::Open => {
-                list_all(scratch.open);
+                list_all(row_list(scratch.lists));
                 return rows;
             }
-            GateKind::Above => gate::above(scratch.a, thresholds, scratch.open),
-            GateKind::Within => Selected::within(scratch.a, thresholds, scratch.open),
+            GateKind::Above => gate::above(scratch.a, thresholds, row_list(scratch.lists)),
+            GateKind::Within => Selected::within(scratch.a, thresholds, row_list(scratch.lists)),
         };
         if self.gate.group > 1 {
-            gate::widen(scratch.open, count, self.gate.group, rows)
+            gate::widen(row_list(scratch.lists), count, self.gate.group, rows)
         } else {
             count
         }
@@ -141,9 +141,10 @@ impl Lstm<'_> {
     /// `a` of every row from its dot product with the operand, shifted left.
     fn all_rows(&self, scratch: &mut Scratch<'_>, shift: u8) {
         let rows = self.weights.row_words.unwrap_or(&[]);
-        list_all(scratch.open);
+        let list = row_list(scratch.lists);
+        list_all(list);
         let mut sums = [0; BLOCK];
-        let blocks = scratch.open.chunks(BLOCK).zip(self.bias.chunks(BLOCK));
+        let blocks = list.chunks(BLOCK).zip(self.bias.chunks(BLOCK));
         for ((list, biases), a) in blocks.zip(scratch.a.chunks_mut(BLOCK)) {
             scratch.operand.dots(rows, list, &mut sums);
             for ((a, &sum), &bias) in a.iter_mut().zip(&sums).zip(biases) {
@@ -163,7 +164,8 @@ impl Lstm<'_> {
     ) -> (u32, u32) {
         let panels = self.weights.panel_words.unwrap_or(&[]);
         let (split, columns) = (self.split, self.columns());
-        let lists = &mut *scratch.lists;
+        let room = self.change_words();
+        let lists = scratch.lists.get_mut(..room).unwrap_or(&mut []);
         let mut found = changes::scan(
             split,
             state.codes,
@@ -176,7 +178,8 @@ impl Lstm<'_> {
             found = changes::scan_from_zero(split, state.applied, 0, HEIGHT, lists);
             self.store_biases(state, scratch);
         }
-        let applied = match found.changes(scratch.lists) {
+        let lists = scratch.lists.get(..room).unwrap_or(&[]);
+        let applied = match found.changes(lists) {
             Some(changes) if strategy != Strategy::Dense => {
                 Selected::predict(state.accumulators, panels, columns, &changes);
                 found.columns
@@ -216,11 +219,13 @@ impl Lstm<'_> {
         self.store_biases(state, scratch);
         let panels = self.weights.panel_words.unwrap_or(&[]);
         let most = 4 * self.split.largest_digit() as usize;
-        let turn = (scratch.lists.len().saturating_sub(2) / most).max(1);
+        let room = self.change_words();
+        let lists = scratch.lists.get_mut(..room).unwrap_or(&mut []);
+        let turn = (room.saturating_sub(2) / most).max(1);
         for (index, digits) in state.applied.chunks(turn).enumerate() {
             let first = (index * turn) as u32;
-            let found = changes::scan_from_zero(self.split, digits, first, HEIGHT, scratch.lists);
-            if let Some(changes) = found.changes(scratch.lists) {
+            let found = changes::scan_from_zero(self.split, digits, first, HEIGHT, lists);
+            if let Some(changes) = found.changes(lists) {
                 Selected::predict(state.accumulators, panels, self.columns(), &changes);
             }
         }
@@ -229,7 +234,7 @@ impl Lstm<'_> {
     /// Update pass: the first `open` rows of the list get their full precision.
     fn update(&self, state: &LstmState<'_>, scratch: &mut Scratch<'_>, open: usize) {
         let shift = self.split.shift();
-        let list = scratch.open.get(..open).unwrap_or(&[]);
+        let list = row_list(scratch.lists).get(..open).unwrap_or(&[]);
         let Some(rows) = self.weights.row_words else {
             let rest = <[i8]>::ref_from_bytes(scratch.rest.as_bytes()).unwrap_or(&[]);
             for &row in list {
@@ -281,6 +286,11 @@ impl Lstm<'_> {
             self.recompute_by_columns(state, &mut self.scratch(scratch));
         }
     }
+}
+
+/// The memory of the lists as a list of rows: what is in it then is void.
+fn row_list(lists: &mut [u32]) -> &mut [u16] {
+    <[u16]>::mut_from_bytes(lists.as_mut_bytes()).unwrap_or(&mut [])
 }
 
 /// Every row, in order.
