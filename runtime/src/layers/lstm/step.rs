@@ -164,14 +164,7 @@ impl Lstm<'_> {
         let panels = self.weights.panel_words.unwrap_or(&[]);
         let (split, columns) = (self.split, self.columns());
         let lists = &mut *scratch.lists;
-        let mut found = changes::scan(
-            split,
-            state.codes,
-            state.applied,
-            scratch.rest,
-            HEIGHT,
-            lists,
-        );
+        let mut found = Selected::scan(split, state.codes, state.applied, scratch.rest, lists);
         if strategy == Strategy::FromZero {
             found = changes::scan_from_zero(split, state.applied, 0, HEIGHT, lists);
             self.store_biases(state, scratch);
