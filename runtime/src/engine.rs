@@ -4,6 +4,7 @@ use crate::activation::softmax;
 use crate::arena::take;
 use crate::error::EngineError;
 use crate::image::{CRC32, Image, MemoryPlan};
+use crate::kernels::{Kernels, Selected};
 use crate::layers::{Dense, DenseOutput, Layer, Strategy};
 use crate::probe::{LayerCounts, NoProbe, Probe};
 use zerocopy::IntoBytes;
@@ -68,8 +69,12 @@ impl<'a, 'b> Engine<'a, 'b> {
     ///
     /// # Errors
     ///
-    /// [`EngineError::ArenaTooSmall`] says how many bytes are needed.
+    /// [`EngineError::ArenaTooSmall`] says how many bytes are needed;
+    /// [`EngineError::OtherTarget`] if the image was read for another target.
     pub fn new(image: &Image<'a>, arena: &'b mut [u32]) -> Result<Self, EngineError> {
+        if image.target() != Selected::TARGET {
+            return Err(EngineError::OtherTarget);
+        }
         let plan = image.memory_plan();
         let given = (arena.len() * 4) as u32;
         let mut rest =

@@ -209,6 +209,8 @@ pub enum EngineError {
         /// Bytes given.
         given: u32,
     },
+    /// The image is laid out for another target.
+    OtherTarget,
     /// An input frame has the wrong number of codes.
     InputLength {
         /// Codes needed.
@@ -245,6 +247,10 @@ impl fmt::Display for EngineError {
                 f,
                 "the arena has {given} bytes and the model needs {needed}: {} are missing",
                 needed.saturating_sub(given)
+            ),
+            Self::OtherTarget => write!(
+                f,
+                "the image is laid out for another target; `pg-host repack` lays it out for this one"
             ),
             Self::InputLength { needed, given } => {
                 write!(f, "a frame has {needed} codes, {given} were given")

@@ -15,6 +15,9 @@
 //!
 //! The exporter writes through the same functions that the loader reads with.
 
+#[cfg(not(feature = "tools"))]
+use crate::kernels::{Kernels, Selected};
+
 /// The family of cores an image's weights are laid out for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -53,6 +56,12 @@ impl Target {
         }
     }
 
+    /// The target of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|t| t.name() == name)
+    }
+
     /// Rows of a panel.
     #[must_use]
     pub const fn panel(self) -> usize {
@@ -68,6 +77,38 @@ impl Target {
         match self {
             Self::Swar | Self::Dsp => columns.next_multiple_of(8),
             Self::Simd => columns.next_multiple_of(32),
+        }
+    }
+
+    /// Largest magnitude of a digit in a plane ([`crate::kernels::Plane`]).
+    #[must_use]
+    pub const fn plane_max(self) -> u32 {
+        match self {
+            Self::Swar => 32,
+            Self::Dsp | Self::Simd => 128,
+        }
+    }
+
+    /// Words of a plane of `columns` digits, `columns` being a result of
+    /// [`Self::row_columns`].
+    #[must_use]
+    pub const fn plane_words(self, columns: usize) -> usize {
+        match self {
+            // Two words for four digits, and one a chunk of at least eight.
+            Self::Swar => columns / 2 + columns.div_ceil(8),
+            Self::Dsp | Self::Simd => columns / 2,
+        }
+    }
+
+    /// What a changed column costs over what a column costs in a dense pass
+    /// over all rows, in sixteenths. With more than `16 * columns /
+    /// entry_cost` entries in the lists of changes, the dense pass is cheaper.
+    #[must_use]
+    pub const fn entry_cost(self) -> usize {
+        match self {
+            Self::Swar => 11,
+            Self::Dsp => 12,
+            Self::Simd => 16,
         }
     }
 
@@ -169,12 +210,53 @@ impl Target {
     }
 }
 
+/// The target of a loaded image.
+///
+/// A device loads images of its own target only, and the compiler knows it:
+/// nothing of the other layouts stays in its flash. Host tools read them all
+/// (feature `tools`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ImageTarget {
+    #[cfg(feature = "tools")]
+    target: Target,
+}
+
+impl ImageTarget {
+    /// `None` where this build cannot read the target's layout.
+    #[cfg(feature = "tools")]
+    pub const fn new(target: Target) -> Option<Self> {
+        Some(Self { target })
+    }
+
+    /// `None` where this build cannot read the target's layout.
+    #[cfg(not(feature = "tools"))]
+    pub const fn new(target: Target) -> Option<Self> {
+        if target as u16 == Selected::TARGET as u16 {
+            Some(Self {})
+        } else {
+            None
+        }
+    }
+
+    #[cfg(feature = "tools")]
+    #[inline(always)]
+    pub const fn get(self) -> Target {
+        self.target
+    }
+
+    #[cfg(not(feature = "tools"))]
+    #[inline(always)]
+    pub const fn get(self) -> Target {
+        Selected::TARGET
+    }
+}
+
 /// A matrix as stored in an image, readable weight by weight.
 ///
 /// Reading is slow; kernels take the words as they are.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
-    pub(crate) target: Target,
+    pub(crate) target: ImageTarget,
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     pub(crate) panel_words: Option<&'a [u32]>,
@@ -182,6 +264,13 @@ pub struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
+    /// The target the matrix is laid out for.
+    #[inline(always)]
+    #[must_use]
+    pub const fn target(&self) -> Target {
+        self.target.get()
+    }
+
     /// Rows.
     #[must_use]
     pub const fn rows(&self) -> usize {
@@ -226,18 +315,18 @@ impl<'a> Matrix<'a> {
     }
 
     pub(crate) fn row_weight(&self, row: usize, column: usize) -> i8 {
-        let stored = self.target.row_columns(self.columns) / 4;
+        let stored = self.target().row_columns(self.columns) / 4;
         let word = (self.row_words)
             .and_then(|w| w.get(row * stored + column / 4))
             .copied();
-        word.map_or(0, |w| self.target.decode_row_word(w)[column % 4])
+        word.map_or(0, |w| self.target().decode_row_word(w)[column % 4])
     }
 
     pub(crate) fn panel_weight(&self, row: usize, column: usize) -> i8 {
-        let index = self.target.panel_index(row, column, self.columns);
+        let index = self.target().panel_index(row, column, self.columns);
         let word = self.panel_words.and_then(|w| w.get(index / 4)).copied();
         word.map_or(0, |w| {
-            self.target.encode_byte(w.to_le_bytes()[index % 4] as i8) as i8
+            self.target().encode_byte(w.to_le_bytes()[index % 4] as i8) as i8
         })
     }
 
@@ -246,9 +335,9 @@ impl<'a> Matrix<'a> {
     /// of them is returned, `None` if something is wrong.
     pub(crate) fn validate(&self, mut each: impl FnMut(usize, u32)) -> Option<u32> {
         let mut largest = 0;
-        for row in 0..self.rows.next_multiple_of(self.target.panel()) {
+        for row in 0..self.rows.next_multiple_of(self.target().panel()) {
             let mut sum = 0;
-            for column in 0..self.target.row_columns(self.columns) {
+            for column in 0..self.target().row_columns(self.columns) {
                 let inside = row < self.rows && column < self.columns;
                 let w = if row < self.rows && self.has_rows() {
                     self.row_weight(row, column)
@@ -298,12 +387,13 @@ mod tests {
         ) {
             use zerocopy::IntoBytes;
             for target in Target::ALL {
+                let Some(stored) = ImageTarget::new(target) else { continue };
                 let mut row_words = vec![0; target.row_words(rows, columns)];
                 let mut panel_words = vec![0u32; target.panel_words(rows, columns)];
                 target.encode_rows(&weights, columns, &mut row_words);
                 target.encode_panels(&weights, columns, panel_words.as_mut_bytes());
                 let m = Matrix {
-                    target,
+                    target: stored,
                     rows,
                     columns,
                     panel_words: Some(&panel_words),

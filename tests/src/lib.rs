@@ -1,6 +1,8 @@
 //! Models made at random, for the tests that cross crates.
 
-use pg_host::image::{DenseSpec, GateSpec, ImageSpec, LayerSpec, LstmSpec, PoolSpec, WeightCopies};
+use pg_host::image::{
+    DenseSpec, GateSpec, ImageSpec, LayerSpec, LstmGateSpec, LstmSpec, PoolSpec, WeightCopies,
+};
 use pg_runtime::detector::DetectorParams;
 use pg_runtime::gate::GateKind;
 use pg_runtime::layers::DenseOutput;
@@ -23,6 +25,11 @@ pub struct Shape {
     pub msb_bits: u8,
     /// Gate of the LSTM.
     pub gate: GateKind,
+    /// Rows that open together.
+    pub group: usize,
+    /// Weights and biases small enough for predictions of 16 bits, so that
+    /// these are kept from step to step.
+    pub narrow: bool,
     /// Copies of the weights.
     pub copies: WeightCopies,
 }
@@ -35,6 +42,8 @@ pub const SMALL: Shape = Shape {
     bits: 8,
     msb_bits: 3,
     gate: GateKind::Within,
+    group: 1,
+    narrow: true,
     copies: WeightCopies::Two,
 };
 
@@ -55,6 +64,65 @@ fn biases(rng: &mut StdRng, n: usize) -> Vec<i32> {
     (0..n).map(|_| rng.random_range(-20_000..20_000)).collect()
 }
 
+fn random_lstm(rng: &mut StdRng, shape: Shape, split: Split) -> LstmSpec {
+    let (rows, columns) = (4 * shape.hidden, shape.inputs + shape.hidden);
+    let shift = split.shift();
+    // Half of what a narrow row may sum is left to the bias.
+    let digits = split.largest_digit() as usize * columns;
+    let largest = if shape.narrow {
+        (16_383 / digits).min(127) as i8
+    } else {
+        127
+    };
+    let bias = (20_000 >> shift).min(16_000);
+    let step = if shape.narrow { 1 << shift } else { 1 };
+    // Predictions of some 10^3 to preactivations of some units of 1, Q20.
+    let pre = if shape.narrow { shift } else { 4 };
+    let post = 4u8.saturating_sub(pre);
+    // About the size of a prediction; a group opens more often than a row.
+    let size = if shape.narrow {
+        bias + (usize::from(largest.unsigned_abs()) * digits / 4) as i32
+    } else {
+        (20_000 + ((columns as i32 * 127) << (shape.bits - 1)) / 4) >> 4
+    };
+    let reach = (size / shape.group as i32).clamp(1, 32_767);
+    LstmSpec {
+        inputs: shape.inputs,
+        hidden: shape.hidden,
+        split,
+        gate: match shape.gate {
+            GateKind::Open => LstmGateSpec::open(),
+            kind => LstmGateSpec {
+                kind,
+                group: shape.group,
+                thresholds: (0..rows)
+                    .map(|_| rng.random_range(0..reach as i16))
+                    .collect(),
+            },
+        },
+        weights: (0..rows * columns)
+            .map(|_| rng.random_range(-largest..=largest))
+            .collect(),
+        bias: (0..rows)
+            .map(|_| {
+                let wide = if shape.narrow { 1 } else { 1 << shift };
+                rng.random_range(-bias * wide..bias * wide) * step
+            })
+            .collect(),
+        pre,
+        mult: (0..rows)
+            .map(|_| rng.random_range(1 << 13..3 << 13))
+            .collect(),
+        post,
+        hidden_requant: Requant {
+            mult: 127 << 8,
+            pre: 0,
+            post: 15 + 8 + 8 - shape.bits,
+        },
+        copies: shape.copies,
+    }
+}
+
 /// LSTM, dense head with a score, attention pooling; every number random.
 ///
 /// # Panics
@@ -65,31 +133,7 @@ pub fn random_model(seed: u64, shape: Shape) -> ImageSpec {
     let mut rng = StdRng::seed_from_u64(seed);
     let rng = &mut rng;
     let split = Split::new(shape.bits, shape.msb_bits, true).expect("split");
-    let (rows, columns) = (4 * shape.hidden, shape.inputs + shape.hidden);
-    let thresholds = match shape.gate {
-        GateKind::Open => vec![],
-        _ => (0..rows).map(|_| rng.random_range(0..60_000)).collect(),
-    };
-    let lstm = LstmSpec {
-        inputs: shape.inputs,
-        hidden: shape.hidden,
-        split,
-        gate: GateSpec {
-            kind: shape.gate,
-            block: 1,
-            thresholds,
-        },
-        weights: weights(rng, rows * columns),
-        bias: biases(rng, rows),
-        // Accumulators of some 10^4 to preactivations of some Q12 units of 1.
-        requant: (0..rows).map(|_| requant(rng, 17)).collect(),
-        hidden_requant: Requant {
-            mult: 127 << 8,
-            pre: 0,
-            post: 15 + 8 + 8 - shape.bits,
-        },
-        copies: shape.copies,
-    };
+    let lstm = random_lstm(rng, shape, split);
     let head = DenseSpec {
         inputs: shape.hidden,
         outputs: shape.classes + 1,

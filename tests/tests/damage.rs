@@ -4,10 +4,11 @@ use pg_host::image::{ImageBytes, build};
 use pg_runtime::engine::Engine;
 use pg_runtime::error::{EngineError, ImageError};
 use pg_runtime::image::{Image, checksum};
+use pg_runtime::kernels::{Kernels, Selected};
 use pg_tests::{Frames, SMALL, random_model};
 
 fn small() -> Vec<u8> {
-    build(&random_model(1, SMALL))
+    build(&random_model(1, SMALL), Selected::TARGET)
         .expect("image")
         .as_bytes()
         .to_vec()
@@ -105,10 +106,15 @@ fn wrong_images_are_named() {
     );
     assert_eq!(with(0, b"ELF!"), Err(ImageError::BadMagic));
     let newer = ImageError::NewerVersion {
-        found: 2,
-        supported: 1,
+        found: 3,
+        supported: 2,
     };
-    assert_eq!(with(4, &[2, 0]), Err(newer));
+    assert_eq!(with(4, &[3, 0]), Err(newer));
+    let older = ImageError::OlderVersion {
+        found: 1,
+        supported: 2,
+    };
+    assert_eq!(with(4, &[1, 0]), Err(older));
     assert_eq!(with(16, &[4, 0]), Err(ImageError::WrongTarget { found: 4 }));
     assert_eq!(with(18, &[0, 0]), Err(ImageError::LayerCount { found: 0 }));
     let stated = u32::from_le_bytes(good[44..48].try_into().expect("4"));

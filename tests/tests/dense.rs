@@ -4,6 +4,7 @@
 use pg_host::image::{DenseSpec, GateSpec, ImageSpec, LayerSpec, build};
 use pg_runtime::engine::Engine;
 use pg_runtime::gate::GateKind;
+use pg_runtime::kernels::{Kernels, Selected};
 use pg_runtime::layers::DenseOutput;
 use pg_runtime::probe::LayerCounts;
 use pg_runtime::quant::{Requant, Split};
@@ -135,7 +136,7 @@ fn two_gated_layers_equal_the_definition() {
             detector: None,
             test_frames: vec![],
         };
-        let bytes = build(&spec).expect("image");
+        let bytes = build(&spec, Selected::TARGET).expect("image");
         let image = bytes.image().expect("image");
         let mut arena = vec![0; image.arena_bytes() / 4];
         let mut engine = Engine::new(&image, &mut arena).expect("arena");

@@ -3,22 +3,24 @@
 
 use crate::data::is_background;
 use crate::image::{
-    AudioSpec, DenseSpec, GateSpec, ImageBytes, ImageSpec, LayerSpec, LstmSpec, PoolSpec,
-    WeightCopies, build,
+    AudioSpec, DenseSpec, GateSpec, ImageBytes, ImageSpec, LayerSpec, LstmGateSpec, LstmSpec,
+    PoolSpec, WeightCopies, build,
 };
 use crate::mel::mel_filters;
 use crate::model::{ModelKind, Readout, TrainedModel};
-use crate::quantise::{join_columns, quantise_rows, requant};
+use crate::quantise::{join_columns, quantise_recurrent, quantise_rows, requant};
 use anyhow::{Context, Result, bail, ensure};
+use pg_runtime::activation::T_FRACTION;
 use pg_runtime::audio::BandNorm;
 use pg_runtime::detector::DetectorParams;
 use pg_runtime::gate::GateKind;
-use pg_runtime::image::record::{MAX_BIAS, MAX_THRESHOLD};
+use pg_runtime::image::record::MAX_BIAS;
 use pg_runtime::layers::DenseOutput;
+use pg_runtime::layout::Target;
 use pg_runtime::quant::{Requant, Split};
 
-/// Q12 units of a preactivation of one.
-const Z_ONE: f64 = 4096.0;
+/// Q20 units of a preactivation of one.
+const T_ONE: f64 = (1 << T_FRACTION) as f64;
 /// Preactivation beyond which the tables saturate.
 const Z_LIMIT: f64 = 8.0;
 /// Q8 units of a logit of one, and of one log2 unit of a feature.
@@ -41,6 +43,8 @@ pub enum Gates {
 pub struct ExportOptions {
     /// Copies of the recurrent weights.
     pub copies: WeightCopies,
+    /// The cores that the weights are laid out for.
+    pub target: Target,
     /// Gates.
     pub gates: Gates,
     /// Detector settings; the background classes are filled in from the labels.
@@ -51,6 +55,7 @@ impl Default for ExportOptions {
     fn default() -> Self {
         Self {
             copies: WeightCopies::Two,
+            target: Target::Swar,
             gates: Gates::Learned,
             detector: DetectorParams {
                 threshold: (0.75 * 32768.0) as u16,
@@ -103,7 +108,7 @@ pub fn export(model: &TrainedModel, options: &ExportOptions) -> Result<ImageByte
         detector: Some(detector(&meta.labels, options.detector)),
         test_frames: test_frames(meta.inputs, split),
     };
-    build(&spec)
+    build(&spec, options.target)
 }
 
 /// Integer weights, biases and requantisations of rows that share a unit.
@@ -131,46 +136,103 @@ fn quantise(weights: &[f32], bias: &[f32], columns: usize, bits: u8, scale: f32)
 fn lstm(model: &TrainedModel, split: Split, options: &ExportOptions) -> Result<LstmSpec> {
     let meta = &model.meta;
     let (inputs, hidden) = (meta.inputs, meta.hidden);
+    let columns = inputs + hidden;
     let joined = join_columns(
         (&model.w_x, inputs),
         (&model.w_h, hidden),
         model.scale_x,
         model.scale_h,
     );
-    let rows = quantise(
+    let rows = quantise_recurrent(
         &joined,
         &model.bias,
-        inputs + hidden,
+        columns,
         meta.weight_bits,
         model.scale_h,
+        split,
     );
+    let units: Vec<f64> = rows.units(model.scale_h).collect();
+    let pre = if rows.narrow {
+        split.shift()
+    } else {
+        wide_shift(&units)
+    };
+    // Real value of one unit of the predictions, per row.
+    let steps: Vec<f64> = (units.iter().map(|u| u * f64::from(1u32 << pre))).collect();
     let gate = if meta.kind == ModelKind::Gated && options.gates == Gates::Learned {
-        let limit = f64::from(MAX_THRESHOLD);
-        GateSpec {
+        LstmGateSpec {
             kind: GateKind::Within,
-            block: 1,
-            thresholds: (model.threshold.iter().zip(&rows.units))
-                .map(|(t, u)| (f64::from(*t) / u).round().clamp(0.0, limit) as i32)
-                .collect(),
+            group: meta.gate_group.rows(),
+            // |a| < t for an integer a, as for the real numbers behind it.
+            thresholds: by_unit(hidden, |row| {
+                let t = (f64::from(model.threshold[row]) / steps[row]).ceil();
+                t.clamp(0.0, f64::from(i16::MAX)) as i16
+            }),
         }
     } else {
-        GateSpec::open()
+        LstmGateSpec::open()
     };
+    let (mult, post) = multipliers(&steps)?;
+    let hidden_requant =
+        hidden_requant(1.0 / (32768.0 * f64::from(model.scale_h))).context("hidden activation")?;
     Ok(LstmSpec {
         inputs,
         hidden,
         split,
         gate,
-        weights: rows.weights,
-        bias: rows.bias,
-        requant: (rows.units.iter())
-            .map(|u| requant(u * Z_ONE, Z_LIMIT / u))
-            .collect::<Result<_>>()
-            .context("LSTM")?,
-        hidden_requant: requant(1.0 / (32768.0 * f64::from(model.scale_h)), 32767.0)
-            .context("hidden activation")?,
+        weights: by_unit(hidden, |row| &rows.codes[row * columns..][..columns])
+            .concat()
+            .iter()
+            .map(|&c| c as i8)
+            .collect(),
+        bias: by_unit(hidden, |row| rows.bias[row]),
+        pre,
+        mult: by_unit(hidden, |row| mult[row]),
+        post,
+        hidden_requant,
         copies: options.copies,
     })
+}
+
+/// From the trainer's order of rows, gate after gate, to the runtime's, unit
+/// after unit.
+fn by_unit<T>(hidden: usize, of_row: impl Fn(usize) -> T) -> Vec<T> {
+    (0..4 * hidden)
+        .map(|k| of_row(k % 4 * hidden + k / 4))
+        .collect()
+}
+
+/// The shift that brings every row's accumulator to 16 bits, up to where the
+/// tables end.
+fn wide_shift(units: &[f64]) -> u8 {
+    let smallest = units.iter().copied().fold(f64::MAX, f64::min);
+    (Z_LIMIT / smallest / 32767.0)
+        .log2()
+        .ceil()
+        .clamp(0.0, 24.0) as u8
+}
+
+/// Multipliers and their common shift: from one unit of every row's
+/// prediction to Q20.
+fn multipliers(steps: &[f64]) -> Result<(Vec<u16>, u8)> {
+    let largest = steps.iter().copied().fold(0.0, f64::max) * T_ONE;
+    ensure!(
+        largest.is_finite() && largest > 0.0 && largest < 32767.0,
+        "LSTM: one step of a prediction stands for {}; beyond 1/32 the weights are degenerate: \
+         train again, with less learning rate or more weight decay",
+        largest / T_ONE
+    );
+    let post = (32767.0 / largest).log2().floor().clamp(0.0, 15.0) as u8;
+    let factor = T_ONE * f64::from(1u32 << post);
+    let mult = steps.iter().map(|s| (s * factor).round() as u16).collect();
+    Ok((mult, post))
+}
+
+/// The requantisation of a number below one, Q15, without a shift before.
+fn hidden_requant(factor: f64) -> Result<Requant> {
+    let requant = requant(factor, 32767.0)?;
+    ensure!(requant.pre == 0, "its scale is out of range");
+    Ok(requant)
 }
 
 fn head(model: &TrainedModel, split: Split) -> Result<DenseSpec> {

@@ -4,8 +4,9 @@ use crate::image::ImageBytes;
 use anyhow::Result;
 use pg_runtime::audio::{HOP, SAMPLE_RATE, WINDOW};
 use pg_runtime::engine::SAVE_HEADER;
-use pg_runtime::gate::{Gate, GateKind};
+use pg_runtime::gate::GateKind;
 use pg_runtime::layers::Layer;
+use pg_runtime::layout::Matrix;
 use serde::Serialize;
 use std::fmt;
 
@@ -16,11 +17,14 @@ pub struct GateReport {
     pub kind: &'static str,
     /// Rows that share a threshold.
     pub block: usize,
+    /// Rows that open together.
+    pub group: usize,
     /// Number of thresholds.
     pub thresholds: usize,
     /// Thresholds that are zero: rows that never open (`within`).
     pub zero: usize,
-    /// Smallest, median and largest threshold, accumulator units.
+    /// Smallest, median and largest threshold; units of the prediction in an LSTM, of the
+    /// accumulator in a dense layer.
     pub range: Option<[i32; 3]>,
 }
 
@@ -52,6 +56,8 @@ pub struct LayerReport {
 pub struct ImageReport {
     /// Format version.
     pub version: u16,
+    /// Cores the weights are laid out for.
+    pub target: &'static str,
     /// CRC-32.
     pub crc32: String,
     /// Bytes of the image.
@@ -84,12 +90,12 @@ pub struct ImageReport {
 ///
 /// If it is not a valid image.
 pub fn inspect(bytes: &ImageBytes) -> Result<ImageReport> {
-    let image = bytes.image()?;
+    let image = bytes.image_of_any_target()?;
     let layers: Vec<LayerReport> = image.layers().map(|l| layer(&l)).collect();
     let second: usize = image
         .layers()
         .map(|l| match l {
-            Layer::Lstm(l) if l.has_row_copy() => l.row_count() * l.columns(),
+            Layer::Lstm(l) => second_copy(l.weights()),
             _ => 0,
         })
         .sum();
@@ -113,6 +119,7 @@ pub fn inspect(bytes: &ImageBytes) -> Result<ImageReport> {
     });
     Ok(ImageReport {
         version: image.header().version,
+        target: image.target().name(),
         crc32: format!("{:08x}", image.crc32()),
         image_bytes: image.total_bytes(),
         one_copy_bytes: image.total_bytes() - second,
@@ -141,26 +148,30 @@ fn layer(layer: &Layer<'_>) -> LayerReport {
         scratch_bytes: 4 * layer.scratch_words(),
     };
     match layer {
-        Layer::Lstm(l) => {
-            let weights = l.row_count() * l.columns();
-            let two = l.has_row_copy();
-            LayerReport {
-                shape: format!("{} -> {} hidden", l.inputs(), l.hidden()),
-                bits: Some([l.split().bits(), l.split().msb_bits()]),
-                layout: Some(if two { "panels + rows" } else { "panels" }),
-                parameters: weights + l.row_count(),
-                weight_bytes: weights * if two { 2 } else { 1 },
-                gate: Some(gate(l.gate())),
-                ..base
-            }
-        }
+        Layer::Lstm(l) => LayerReport {
+            shape: format!("{} -> {} hidden", l.inputs(), l.hidden()),
+            bits: Some([l.split().bits(), l.split().msb_bits()]),
+            layout: Some(copies(l.weights())),
+            parameters: parameters(l.weights()),
+            weight_bytes: l.weights().bytes(),
+            gate: Some(gate(
+                l.gate().kind(),
+                (1, l.gate().group()),
+                l.gate().thresholds().iter().map(|&t| i32::from(t)),
+            )),
+            ..base
+        },
         Layer::Dense(l) => LayerReport {
             shape: format!("{} -> {}", l.inputs(), l.outputs()),
             bits: Some([l.split().bits(), l.split().msb_bits()]),
-            layout: Some("rows"),
-            parameters: l.weights().len() + l.outputs(),
-            weight_bytes: l.weights().len(),
-            gate: Some(gate(l.gate())),
+            layout: Some(copies(l.weights())),
+            parameters: parameters(l.weights()),
+            weight_bytes: l.weights().bytes(),
+            gate: Some(gate(
+                l.gate().kind(),
+                (l.gate().block(), 1),
+                l.gate().thresholds().iter().copied(),
+            )),
             ..base
         },
         Layer::MeanPool(p) => LayerReport {
@@ -174,16 +185,44 @@ fn layer(layer: &Layer<'_>) -> LayerReport {
     }
 }
 
-fn gate(gate: &Gate<'_>) -> GateReport {
-    let mut sorted = gate.thresholds().to_vec();
+/// Weights and biases.
+fn parameters(matrix: &Matrix<'_>) -> usize {
+    matrix.rows() * matrix.columns() + matrix.rows()
+}
+
+fn copies(matrix: &Matrix<'_>) -> &'static str {
+    match (matrix.has_panels(), matrix.has_rows()) {
+        (true, true) => "panels + rows",
+        (true, false) => "panels",
+        _ => "rows",
+    }
+}
+
+/// Bytes that one copy of the weights would save.
+fn second_copy(matrix: &Matrix<'_>) -> usize {
+    let rows = 4 * matrix.target().row_words(matrix.rows(), matrix.columns());
+    if matrix.has_panels() && matrix.has_rows() {
+        rows
+    } else {
+        0
+    }
+}
+
+fn gate(
+    kind: GateKind,
+    (block, group): (usize, usize),
+    thresholds: impl Iterator<Item = i32>,
+) -> GateReport {
+    let mut sorted: Vec<i32> = thresholds.collect();
     sorted.sort_unstable();
     GateReport {
-        kind: match gate.kind() {
+        kind: match kind {
             GateKind::Open => "open",
             GateKind::Above => "above",
             GateKind::Within => "within",
         },
-        block: gate.block(),
+        block,
+        group,
         thresholds: sorted.len(),
         zero: sorted.iter().filter(|&&t| t == 0).count(),
         range: match sorted[..] {
@@ -197,8 +236,8 @@ impl fmt::Display for ImageReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "format     version {}, CRC-32 {}",
-            self.version, self.crc32
+            "format     version {}, CRC-32 {}, laid out for {}",
+            self.version, self.crc32, self.target
         )?;
         writeln!(
             f,

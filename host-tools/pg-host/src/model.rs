@@ -41,6 +41,46 @@ impl Readout {
     }
 }
 
+/// Rows whose gates open together: all of a group if any of them would open.
+///
+/// The four gates of a unit are neighbours in an image, so a group is a run of
+/// its rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GateGroup {
+    /// Every row by itself.
+    #[default]
+    Row,
+    /// The four gates of a unit.
+    Unit,
+    /// Of two units.
+    TwoUnits,
+    /// Of four units.
+    FourUnits,
+}
+
+impl GateGroup {
+    /// Units that a group covers; `None` where rows open one by one.
+    #[must_use]
+    pub const fn units(self) -> Option<usize> {
+        match self {
+            Self::Row => None,
+            Self::Unit => Some(1),
+            Self::TwoUnits => Some(2),
+            Self::FourUnits => Some(4),
+        }
+    }
+
+    /// Rows in a group.
+    #[must_use]
+    pub const fn rows(self) -> usize {
+        match self.units() {
+            None => 1,
+            Some(units) => 4 * units,
+        }
+    }
+}
+
 /// Accuracy and cost measured by the trainer's own forward pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TrainedMetrics {
@@ -54,6 +94,10 @@ pub struct TrainedMetrics {
     pub sparsity: f64,
     /// Share of columns whose digit changed.
     pub changed: f64,
+    /// Steps by which digits changed, per column: a digit that moves by two
+    /// counts twice, as it does in the cost of the prediction pass.
+    #[serde(default)]
+    pub entries: f64,
     /// Multiply-accumulates executed over those of a dense pass.
     pub executed: f64,
 }
@@ -79,6 +123,9 @@ pub struct ModelMeta {
     pub msb_bits: u8,
     /// Bits of a weight.
     pub weight_bits: u8,
+    /// Rows whose gates open together.
+    #[serde(default)]
+    pub gate_group: GateGroup,
     /// Read-out over time.
     pub readout: Readout,
     /// Frames of the read-out's window.

@@ -1,11 +1,16 @@
 //! Typed views of the image's bytes, by offset.
 
 use crate::error::ImageError;
+use crate::layout::ImageTarget;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-/// The bytes of an image, starting at a multiple of 4.
+/// The bytes of an image, starting at a multiple of 4, and the target its
+/// header names.
 #[derive(Clone, Copy)]
-pub(crate) struct Bytes<'a>(pub &'a [u8]);
+pub(crate) struct Bytes<'a> {
+    pub bytes: &'a [u8],
+    pub target: ImageTarget,
+}
 
 impl<'a> Bytes<'a> {
     /// `count` elements of `T` at byte `offset`.
@@ -18,7 +23,7 @@ impl<'a> Bytes<'a> {
         let bytes = count
             .checked_mul(size_of::<T>())
             .and_then(|n| start.checked_add(n))
-            .and_then(|end| self.0.get(start..end))
+            .and_then(|end| self.bytes.get(start..end))
             .ok_or(error)?;
         <[T]>::ref_from_bytes(bytes).map_err(|_| error)
     }

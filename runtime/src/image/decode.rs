@@ -8,7 +8,7 @@ use super::record::{
 };
 use crate::error::{ImageError, LayerField};
 use crate::gate::{Gate, GateKind};
-use crate::kernels::{Kernels, Selected, cell};
+use crate::kernels::cell;
 use crate::layers::{AttentionPool, Dense, DenseOutput, Layer, Lstm, LstmGate, MeanPool};
 use crate::layout::Matrix;
 use crate::quant::Split;
@@ -89,14 +89,14 @@ fn matrix<'a>(
         layout::PANELS_AND_ROWS => (true, true),
         _ => return Err(invalid(index, LayerField::Layout)),
     };
-    let target = Selected::TARGET;
+    let target = bytes.target.get();
     let words = |there: bool, offset: u32, count: usize| match (there, offset) {
         (false, 0) => Ok(None),
         (true, 1..) => bytes.slice(offset, count).map(Some),
         _ => Err(invalid(index, LayerField::Layout)),
     };
     Ok(Matrix {
-        target,
+        target: bytes.target,
         rows,
         columns,
         panel_words: words(panels, r.panels, target.panel_words(rows, columns))?,

@@ -17,10 +17,11 @@ use crate::detector::DetectorParams;
 use crate::error::ImageError;
 use crate::kernels::{Kernels, Selected};
 use crate::layers::{Layer, Signal};
-use crate::layout::Target;
+use crate::layout::{ImageTarget, Target};
 use bytes::Bytes;
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
 use record::{HEADER_BYTES, Header, LayerRecord, MAGIC, MAX_LAYERS, VERSION};
+use zerocopy::FromBytes;
 
 pub(crate) static CRC32: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
@@ -60,12 +61,8 @@ impl<'a> Image<'a> {
     ///
     /// An [`ImageError`] that names what is wrong; see there.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ImageError> {
-        let header = Self::header_of(bytes)?;
-        let (needed, given) = (header.total_bytes, bytes.len() as u32);
-        if (needed as usize) < bytes.len() {
-            return Err(ImageError::TrailingBytes { needed, given });
-        }
-        Self::parse_region(bytes)
+        let (header, bytes) = Self::exact(bytes)?;
+        Self::of_this_target(header, bytes)
     }
 
     /// Validates an image at the start of a flash region, which may be larger.
@@ -74,6 +71,22 @@ impl<'a> Image<'a> {
     ///
     /// As [`Self::parse`], without [`ImageError::TrailingBytes`].
     pub fn parse_region(region: &'a [u8]) -> Result<Self, ImageError> {
+        let (header, bytes) = Self::intact(region)?;
+        Self::of_this_target(header, bytes)
+    }
+
+    /// Header and bytes of an undamaged image that fills `bytes`.
+    fn exact(bytes: &'a [u8]) -> Result<(Header, &'a [u8]), ImageError> {
+        let header = Self::header_of(bytes)?;
+        let (needed, given) = (header.total_bytes, bytes.len() as u32);
+        if (needed as usize) < bytes.len() {
+            return Err(ImageError::TrailingBytes { needed, given });
+        }
+        Self::intact(bytes)
+    }
+
+    /// Header and bytes of an undamaged image at the start of `region`.
+    fn intact(region: &'a [u8]) -> Result<(Header, &'a [u8]), ImageError> {
         let header = Self::header_of(region)?;
         let bytes = region
             .get(..header.total_bytes as usize)
@@ -88,7 +101,40 @@ impl<'a> Image<'a> {
                 computed,
             });
         }
-        Self::validate(Bytes(bytes), header)
+        Ok((header, bytes))
+    }
+
+    fn of_this_target(header: Header, bytes: &'a [u8]) -> Result<Self, ImageError> {
+        // Refused by name before anything in the layout is looked at.
+        if header.target != Selected::TARGET as u16 {
+            return Err(ImageError::WrongTarget {
+                found: header.target,
+            });
+        }
+        Self::validate(Self::typed(bytes, &header)?, header)
+    }
+
+    /// Validates an image of any target that fills `bytes` exactly. It can be
+    /// looked at, but only one of this build's target runs.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parse`], with [`ImageError::WrongTarget`] for unknown
+    /// targets only.
+    #[cfg(feature = "tools")]
+    pub fn parse_any(bytes: &'a [u8]) -> Result<Self, ImageError> {
+        let (header, bytes) = Self::exact(bytes)?;
+        Self::validate(Self::typed(bytes, &header)?, header)
+    }
+
+    /// The bytes with the target that the header names.
+    fn typed(bytes: &'a [u8], header: &Header) -> Result<Bytes<'a>, ImageError> {
+        let target = Target::from_tag(header.target).and_then(ImageTarget::new);
+        let error = ImageError::WrongTarget {
+            found: header.target,
+        };
+        let target = target.ok_or(error)?;
+        Ok(Bytes { bytes, target })
     }
 
     /// Reads and checks the header: all that can be said before the length is known.
@@ -103,7 +149,8 @@ impl<'a> Image<'a> {
                 given,
             });
         }
-        let header: Header = Bytes(bytes).one(0)?;
+        let header = Header::read_from_prefix(bytes);
+        let (header, _) = header.map_err(|_| ImageError::Header)?;
         if header.magic != MAGIC {
             return Err(ImageError::BadMagic);
         }
@@ -129,11 +176,6 @@ impl<'a> Image<'a> {
     }
 
     fn validate(bytes: Bytes<'a>, header: Header) -> Result<Self, ImageError> {
-        if header.target != Selected::TARGET as u16 {
-            return Err(ImageError::WrongTarget {
-                found: header.target,
-            });
-        }
         let found = header.layer_count;
         if found == 0 || found > MAX_LAYERS {
             return Err(ImageError::LayerCount { found });
@@ -213,10 +255,10 @@ impl<'a> Image<'a> {
         self.classes
     }
 
-    /// The target the weights are laid out for: that of this build.
+    /// The target the weights are laid out for.
     #[must_use]
     pub const fn target(&self) -> Target {
-        Selected::TARGET
+        self.bytes.target.get()
     }
 
     /// Bytes of arena the engine needs.
@@ -274,7 +316,7 @@ impl<'a> Image<'a> {
     ///
     /// If a layer record is invalid; the numbers inside layers are not looked at.
     pub fn plan_of(bytes: &'a [u8], header: &Header) -> Result<MemoryPlan, ImageError> {
-        let bytes = Bytes(bytes);
+        let bytes = Self::typed(bytes, header)?;
         let records: &[LayerRecord] =
             bytes.slice(header.layer_table, usize::from(header.layer_count))?;
         for (index, record) in (0..).zip(records) {

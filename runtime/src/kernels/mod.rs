@@ -61,26 +61,13 @@ pub trait Kernels {
     /// The arrangement of the weights these kernels read.
     const TARGET: Target;
 
-    /// Largest magnitude of a digit in a plane. Codes beyond it are cut into
-    /// two planes by the caller.
-    const PLANE_MAX: u32;
-
-    /// What an entry of [`Changes`] costs over what a column costs in
-    /// [`Self::dots`] over all rows, in sixteenths: with more than
-    /// `16 * columns / ENTRY_COST` entries the dense pass is cheaper.
-    const ENTRY_COST: usize;
-
-    /// Words of a plane of `columns` digits, `columns` being a result of
-    /// [`Target::row_columns`].
-    fn plane_words(columns: usize) -> usize;
-
     /// Columns that a dot product with digits up to `largest` may sum before
     /// it must fold, for rows with `sum |w| <= row_sum`: a multiple of 8, at
     /// most `columns`.
     fn chunk(largest: u32, row_sum: u32, columns: usize) -> usize;
 
     /// Prepares digits for [`Self::dots`]. `digits` holds four signed bytes a
-    /// word, `columns / 4` words; `words` has [`Self::plane_words`] words.
+    /// word, `columns / 4` words; `words` has [`Target::plane_words`] words.
     fn plane(digits: &[u32], columns: usize, chunk: usize, words: &mut [u32]);
 
     /// Prediction pass: adds the columns of `changes` to the accumulators of

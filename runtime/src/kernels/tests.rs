@@ -75,7 +75,7 @@ fn check_dots<K: Kernels>(
         "chunk {chunk} of {width}"
     );
     // Garbage behind the plane must not matter.
-    let mut words = vec![0xdead_beef; K::plane_words(width)];
+    let mut words = vec![0xdead_beef; K::TARGET.plane_words(width)];
     K::plane(&pack(digits, width), width, chunk, &mut words);
     let plane = Plane {
         words: &words,
@@ -183,7 +183,7 @@ macro_rules! kernel_tests {
                     seed in digits(90, 127),
                     largest in prop_oneof![Just(1u8), Just(8), Just(16), Just(32), Just(127)],
                 ) {
-                    let largest = (largest as u32).min(K::PLANE_MAX) as i16;
+                    let largest = (largest as u32).min(K::TARGET.plane_max()) as i16;
                     let x: Vec<i8> = seed[..c].iter()
                         .map(|&d| (i16::from(d) * largest / 127) as i8).collect();
                     check_dots::<K>(&w, (r, c), &x, &list);
@@ -261,7 +261,7 @@ macro_rules! kernel_tests {
             #[test]
             fn extremes_at_the_largest_width() {
                 let columns = 1 << 14;
-                let largest = K::PLANE_MAX.min(127) as i8;
+                let largest = K::TARGET.plane_max().min(127) as i8;
                 for w in [-127, 127] {
                     for d in [-largest, largest] {
                         check_dots::<K>(

@@ -4,7 +4,6 @@
 use super::operand::Operand;
 use crate::arena::take;
 use crate::gate::{Gate, GateKind};
-use crate::kernels::{Kernels, Selected};
 use crate::layout::Matrix;
 use crate::probe::LayerCounts;
 use crate::quant::{Requant, Split};
@@ -84,13 +83,19 @@ impl<'a> Dense<'a> {
         self.requant
     }
 
+    /// What is written.
+    #[must_use]
+    pub const fn output(&self) -> DenseOutput {
+        self.output
+    }
+
     const fn digit_words(&self) -> usize {
-        Selected::TARGET.row_columns(self.inputs) / 4
+        self.weights.target().row_columns(self.inputs) / 4
     }
 
     pub(crate) fn scratch_words(&self) -> usize {
         let columns = 4 * self.digit_words();
-        2 * self.digit_words() + 2 * Operand::words(columns)
+        2 * self.digit_words() + 2 * Operand::words(self.weights.target(), columns)
     }
 
     /// One step over `input` codes; `write` receives each output's

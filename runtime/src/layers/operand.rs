@@ -2,7 +2,10 @@
 
 use crate::arena::take;
 use crate::kernels::{Kernels, Plane, Selected, changes};
+use crate::layout::Target;
 use crate::quant::Split;
+
+const TARGET: Target = Selected::TARGET;
 
 /// Signed bytes of any magnitude as one plane of digits, or two where a lane
 /// of the kernels does not hold them.
@@ -17,27 +20,37 @@ pub(crate) struct Operand<'s> {
 
 /// Sums formed at a time where two planes are added.
 const BLOCK: usize = 16;
-/// How bytes beyond [`Kernels::PLANE_MAX`] are cut.
+/// How bytes beyond [`Target::plane_max`] are cut.
 const HALVES: Split = match Split::new(8, 4, true) {
     Some(split) => split,
     None => panic!("8 bits have two halves"),
 };
 /// Largest magnitude of a half.
 const HALF_MAX: u32 = 8;
-/// Whether any byte may need two planes.
-const CUTS: bool = Selected::PLANE_MAX < 128;
+/// Whether a byte may need two planes.
+const fn cuts(target: Target) -> bool {
+    target.plane_max() < 128
+}
 
 impl<'s> Operand<'s> {
     /// Words of scratch for `columns` digits.
-    pub fn words(columns: usize) -> usize {
-        let plane = Selected::plane_words(columns);
-        if CUTS { 2 * plane + columns / 4 } else { plane }
+    pub const fn words(target: Target, columns: usize) -> usize {
+        let plane = target.plane_words(columns);
+        if cuts(target) {
+            2 * plane + columns / 4
+        } else {
+            plane
+        }
     }
 
     /// Lays it out.
     pub fn take(words: &mut &'s mut [u32], columns: usize) -> Self {
-        let plane = Selected::plane_words(columns);
-        let (second, spare) = if CUTS { (plane, columns / 4) } else { (0, 0) };
+        let plane = TARGET.plane_words(columns);
+        let (second, spare) = if cuts(TARGET) {
+            (plane, columns / 4)
+        } else {
+            (0, 0)
+        };
         Self {
             columns,
             chunk: columns,
@@ -51,7 +64,7 @@ impl<'s> Operand<'s> {
     /// `largest`, for rows with `sum |w| <= row_sum`.
     pub fn set(&mut self, digits: &[u32], largest: u32, row_sum: u32) {
         let [first, second] = &mut self.planes;
-        if !CUTS || largest <= Selected::PLANE_MAX {
+        if !cuts(TARGET) || largest <= TARGET.plane_max() {
             self.chunk = Selected::chunk(largest, row_sum, self.columns);
             self.shift = 0;
             Selected::plane(digits, self.columns, self.chunk, first);

@@ -152,7 +152,7 @@ impl Emulate {
 }
 
 fn print_answers(image: &ImageBytes, result: &Verification, labels: &[String]) -> Result<()> {
-    let image = image.image()?;
+    let image = image.image_of_any_target()?;
     let outputs = result.outputs.as_ref().context("no outputs")?;
     for (label, answer) in labels.iter().zip(&outputs.answers) {
         let heard = answer.map_or("nothing", |a| image.label(a));

@@ -4,9 +4,10 @@ use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use pg_host::export::{ExportOptions, Gates, export};
 use pg_host::fsio;
-use pg_host::image::WeightCopies;
+use pg_host::image::{ImageBytes, LayerSpec, WeightCopies, build, unpack};
 use pg_host::inspect::inspect;
 use pg_host::model::TrainedModel;
+use pg_runtime::layout::Target;
 use std::path::PathBuf;
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -32,6 +33,10 @@ pub struct Export {
     /// Copies of the recurrent weights: one is smallest, two fastest.
     #[arg(long, value_enum, default_value = "two")]
     copies: Copies,
+    /// Cores to lay the weights out for: swar (any), dsp (Cortex-M4, M7, M33)
+    /// or simd (this host). Images are laid out again where needed.
+    #[arg(long, value_parser = super::target, default_value = "swar")]
+    target: Target,
     /// Learned gates, or all open: the plain integer network for comparison.
     #[arg(long, value_enum, default_value = "learned")]
     gates: GateChoice,
@@ -49,6 +54,50 @@ pub struct Export {
     refractory: Option<u8>,
 }
 
+/// Arguments of `repack`.
+#[derive(Args)]
+pub struct Repack {
+    /// Model image.
+    image: PathBuf,
+    /// Model image to write.
+    #[arg(long, short)]
+    output: PathBuf,
+    /// Cores to lay the weights out for; as they are by default.
+    #[arg(long, value_parser = super::target)]
+    target: Option<Target>,
+    /// Copies of the recurrent weights; as they are by default.
+    #[arg(long, value_enum)]
+    copies: Option<Copies>,
+}
+
+impl Repack {
+    pub fn run(self) -> Result<()> {
+        let bytes = ImageBytes::read(&self.image)?;
+        let image = bytes.image_of_any_target()?;
+        let mut spec = unpack(&image)?;
+        if let Some(copies) = self.copies {
+            for layer in &mut spec.layers {
+                if let LayerSpec::Lstm(l) = layer {
+                    l.copies = copies.into();
+                }
+            }
+        }
+        let image = build(&spec, self.target.unwrap_or(image.target()))?;
+        fsio::write_atomic(&self.output, image.as_bytes())?;
+        println!("{}", inspect(&image)?);
+        Ok(())
+    }
+}
+
+impl From<Copies> for WeightCopies {
+    fn from(copies: Copies) -> Self {
+        match copies {
+            Copies::One => Self::One,
+            Copies::Two => Self::Two,
+        }
+    }
+}
+
 fn q15(name: &str, x: f64) -> Result<u16> {
     ensure!(
         x > 0.0 && x < 1.0,
@@ -61,10 +110,8 @@ impl Export {
     pub fn run(self) -> Result<()> {
         let model = TrainedModel::load(&self.model)?;
         let mut options = ExportOptions {
-            copies: match self.copies {
-                Copies::One => WeightCopies::One,
-                Copies::Two => WeightCopies::Two,
-            },
+            copies: self.copies.into(),
+            target: self.target,
             gates: match self.gates {
                 GateChoice::Learned => Gates::Learned,
                 GateChoice::Open => Gates::Open,

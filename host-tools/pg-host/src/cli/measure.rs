@@ -38,7 +38,7 @@ pub struct Eval {
 
 impl Eval {
     pub fn run(self) -> Result<()> {
-        let image = ImageBytes::read(&self.image)?;
+        let image = ImageBytes::read_for_host(&self.image)?;
         let data = Dataset::open(&self.data)?;
         let bar = ProgressBar::new(data.split(self.split).count() as u64);
         bar.set_style(ProgressStyle::with_template(
@@ -88,7 +88,7 @@ impl std::fmt::Display for Answer {
 
 impl RunClip {
     pub fn run(self) -> Result<()> {
-        let bytes = ImageBytes::read(&self.image)?;
+        let bytes = ImageBytes::read_for_host(&self.image)?;
         let image = bytes.image()?;
         let samples = read_clip(&self.clip)?;
         let mut memory = arena(&image);
@@ -141,7 +141,7 @@ pub struct Detect {
 
 impl Detect {
     pub fn run(self) -> Result<()> {
-        let image = ImageBytes::read(&self.image)?;
+        let image = ImageBytes::read_for_host(&self.image)?;
         let data = Dataset::open(&self.data)?;
         let composed = stream::compose(&data, self.split, self.seconds, self.seed)?;
         let found = stream::detect(&image, &composed.samples)?;

@@ -9,6 +9,7 @@ mod train;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use pg_runtime::layout::Target;
 use serde::Serialize;
 
 /// Train, export, evaluate, inspect, run and verify precision-gated models.
@@ -32,6 +33,8 @@ enum Command {
     Run(measure::RunClip),
     /// Score the detector on a stream composed of a data set's clips.
     Detect(measure::Detect),
+    /// Lay an image out for other cores, or with other copies of its weights.
+    Repack(export::Repack),
     /// Show what is in an image: layers, sizes, thresholds, memory plan.
     Inspect(measure::Inspect),
     /// Compare host and emulated boards, byte for byte.
@@ -62,12 +65,21 @@ pub fn run() -> Result<()> {
         Command::Eval(c) => c.run(),
         Command::Run(c) => c.run(),
         Command::Detect(c) => c.run(),
+        Command::Repack(c) => c.run(),
         Command::Inspect(c) => c.run(),
         Command::Verify(c) => c.run(),
         Command::Emulate(c) => c.run(),
         Command::Boards => boards::list(),
         Command::Data(c) => c.run(),
     }
+}
+
+/// Reads the name of a target.
+fn target(name: &str) -> Result<Target, String> {
+    Target::from_name(name).ok_or_else(|| {
+        let names = Target::ALL.map(Target::name).join(", ");
+        format!("use one of {names}")
+    })
 }
 
 /// Prints as JSON or in words.

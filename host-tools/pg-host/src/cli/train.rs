@@ -36,9 +36,10 @@ pub struct Train {
     /// Continue the unfinished run in the output directory, if there is one.
     #[arg(long)]
     resume: bool,
-    /// Take the floating-point epochs from the run in this directory, whose
-    /// recipe differs in `mode` alone, instead of training them again: they
-    /// are the same to the last bit.
+    /// Take the floating-point epochs from the run in this directory instead of
+    /// training them again: they are the same to the last bit. Its recipe may
+    /// differ in what only the quantised epochs read: `mode`, `gate`, bits and
+    /// ranges, `pressure.temporal` and the quantised epochs' own settings.
     #[arg(long, value_name = "DIR")]
     float_from: Option<PathBuf>,
     /// Stop after this many steps, with a checkpoint.
@@ -106,10 +107,11 @@ fn report(model: &TrainedModel) {
     let meta = &model.meta;
     let line = |split: &str, m: &TrainedMetrics| {
         println!(
-            "{split:<6} accuracy {:.2} %, Sp {:.1} %, columns changed {:.1} %, MACs executed {:.1} %",
+            "{split:<6} accuracy {:.2} %, Sp {:.1} %, columns changed {:.1} % (by {:.1} % steps), MACs executed {:.1} %",
             100.0 * m.accuracy,
             100.0 * m.sparsity,
             100.0 * m.changed,
+            100.0 * m.entries,
             100.0 * m.executed
         );
     };

@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use object::{Object, ObjectSection, SectionKind};
-use serde::{Deserialize, Serialize};
+use pg_runtime::layout::Target;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,6 +30,9 @@ pub struct Board {
     pub folder: String,
     /// Rust target.
     pub target: String,
+    /// Layout of the weights that the firmware reads.
+    #[serde(deserialize_with = "layout", serialize_with = "layout_name")]
+    pub layout: Target,
     /// Emulator program.
     pub qemu: String,
     /// Emulator arguments of this board.
@@ -40,6 +45,16 @@ pub struct Board {
     pub stack: u64,
     /// Region of the model image.
     pub model: ModelRegion,
+}
+
+fn layout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Target, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    Target::from_name(&name)
+        .ok_or_else(|| D::Error::custom(format!("unknown layout {name:?}: use swar or dsp")))
+}
+
+fn layout_name<S: Serializer>(target: &Target, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(target.name())
 }
 
 #[derive(Deserialize)]

@@ -78,7 +78,7 @@ pub fn run(board: &Board, elf: &Path, image: &ImageBytes, records: &[Record]) ->
     }
     let file = std::fs::read(folder.path().join("outputs.bin"))
         .context("the firmware wrote no outputs.bin")?;
-    let classes = image.image()?.classes();
+    let classes = image.image_of_any_target()?.classes();
     Ok(Run {
         outputs: Outputs::parse(&file, classes)?,
         log,

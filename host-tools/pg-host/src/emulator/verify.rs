@@ -5,6 +5,7 @@ use super::protocol::{Outputs, Record, host_outputs};
 use super::run::{LogLine, run};
 use crate::image::ImageBytes;
 use anyhow::{Result, bail};
+use pg_runtime::kernels::{Kernels, Selected};
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;
@@ -46,7 +47,8 @@ pub struct Verification {
     pub outputs: Option<Outputs>,
 }
 
-/// Runs `records` on the board and on the host and compares every byte.
+/// Runs `records` on the board and on the host, the image laid out for
+/// each, and compares every byte.
 ///
 /// # Errors
 ///
@@ -58,7 +60,9 @@ pub fn verify(
     records: &[Record],
 ) -> Result<Verification> {
     let firmware = board.sizes(elf)?;
-    let expected = host_outputs(image, records)?;
+    let host = image.clone().for_target(Selected::TARGET)?;
+    let expected = host_outputs(&host, records)?;
+    let image = &image.clone().for_target(board.layout)?;
     let run = run(board, elf, image, records)?;
     let got = &run.outputs.bytes;
     if *got != expected {

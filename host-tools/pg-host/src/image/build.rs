@@ -8,54 +8,89 @@ use pg_runtime::audio::{HOP, SAMPLE_RATE, WINDOW};
 use pg_runtime::engine::Engine;
 use pg_runtime::gate::GateKind;
 use pg_runtime::image::record::{
-    AudioRecord, HEADER_BYTES, Header, LAYER_BYTES, LayerRecord, MAGIC, TARGET_PORTABLE,
-    TestRecord, VERSION, kind, layout, output,
+    AudioRecord, HEADER_BYTES, Header, LAYER_BYTES, LayerRecord, MAGIC, TestRecord, VERSION, kind,
+    layout, output,
 };
 use pg_runtime::image::{Image, checksum};
-use pg_runtime::kernels::PANEL;
+use pg_runtime::kernels::{Kernels, Selected};
 use pg_runtime::layers::DenseOutput;
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use pg_runtime::layout::Target;
+use zerocopy::{Immutable, IntoBytes};
 
 /// Weights start at multiples of this, for kernels that load words or vectors.
 const WEIGHT_ALIGN: usize = 16;
 
-/// The bytes written so far.
-struct Writer(Vec<u8>);
+/// The bytes written so far, and whom they are for.
+struct Writer {
+    bytes: Vec<u8>,
+    target: Target,
+}
 
 impl Writer {
     fn align(&mut self, to: usize) {
-        self.0.resize(self.0.len().next_multiple_of(to), 0);
+        self.bytes.resize(self.bytes.len().next_multiple_of(to), 0);
     }
 
     /// Appends a section and returns its offset.
     fn section<T: IntoBytes + Immutable + ?Sized>(&mut self, align: usize, items: &T) -> u32 {
         self.align(align);
-        let offset = self.0.len() as u32;
-        self.0.extend_from_slice(items.as_bytes());
+        let offset = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(items.as_bytes());
         offset
+    }
+
+    /// Appends a row-major matrix as rows.
+    fn rows(&mut self, weights: &[i8], rows: usize, columns: usize) -> u32 {
+        let mut words = vec![0; self.target.row_words(rows, columns)];
+        self.target.encode_rows(weights, columns, &mut words);
+        self.section(WEIGHT_ALIGN, words.as_slice())
+    }
+
+    /// Appends a row-major matrix as panels.
+    fn panels(&mut self, weights: &[i8], rows: usize, columns: usize) -> u32 {
+        let mut bytes = vec![0; 4 * self.target.panel_words(rows, columns)];
+        self.target.encode_panels(weights, columns, &mut bytes);
+        self.section(WEIGHT_ALIGN, bytes.as_slice())
     }
 
     fn put(&mut self, offset: usize, record: &(impl IntoBytes + Immutable)) {
         let bytes = record.as_bytes();
-        self.0[offset..offset + bytes.len()].copy_from_slice(bytes);
+        self.bytes[offset..offset + bytes.len()].copy_from_slice(bytes);
     }
 }
 
-/// Builds an image, computes its memory plan and the answer to its test
-/// vector, and validates the result.
+/// Builds an image for a target, computes its memory plan and the answer to
+/// its test vector, and validates the result.
 ///
 /// # Errors
 ///
 /// If a length does not match the widths, or the runtime refuses the result.
-pub fn build(spec: &ImageSpec) -> Result<ImageBytes> {
-    let mut w = Writer(vec![0; usize::from(HEADER_BYTES)]);
-    let table = w.0.len();
-    w.0.resize(table + spec.layers.len() * LAYER_BYTES, 0);
+pub fn build(spec: &ImageSpec, target: Target) -> Result<ImageBytes> {
+    let answer = if spec.test_frames.is_empty() {
+        0
+    } else {
+        // The answer does not depend on the layout: this build's can be run.
+        let native = lay_out(spec, Selected::TARGET, 0)?;
+        let image = native.image().context("the built image is refused")?;
+        let mut arena = vec![0; image.arena_bytes() / 4];
+        let vector = image.test_vector().context("no test vector")?;
+        Engine::new(&image, &mut arena)?.output_checksum(vector.frames())
+    };
+    lay_out(spec, target, answer)
+}
+
+fn lay_out(spec: &ImageSpec, target: Target, answer: u32) -> Result<ImageBytes> {
+    let mut w = Writer {
+        bytes: vec![0; usize::from(HEADER_BYTES)],
+        target,
+    };
+    let table = w.bytes.len();
+    w.bytes.resize(table + spec.layers.len() * LAYER_BYTES, 0);
     let mut header = Header {
         magic: MAGIC,
         version: VERSION,
         header_bytes: HEADER_BYTES,
-        target: TARGET_PORTABLE,
+        target: target as u16,
         layer_count: u16::try_from(spec.layers.len()).context("too many layers")?,
         layer_table: table as u32,
         ..Header::default()
@@ -70,19 +105,17 @@ pub fn build(spec: &ImageSpec) -> Result<ImageBytes> {
     if let Some(detector) = &spec.detector {
         header.detector = w.section(4, detector);
     }
-    let test_at = if spec.test_frames.is_empty() {
-        None
-    } else {
+    if !spec.test_frames.is_empty() {
         let record = TestRecord {
             frames: u16::try_from(spec.test_frames.len()).context("too many test frames")?,
-            ..TestRecord::default()
+            reserved: 0,
+            crc32: answer,
         };
         header.test_vector = w.section(4, &record);
         for frame in &spec.test_frames {
             w.section(1, frame.as_slice());
         }
-        Some(header.test_vector as usize)
-    };
+    }
     for (i, layer) in spec.layers.iter().enumerate() {
         let record = match layer {
             LayerSpec::Lstm(l) => write_lstm(&mut w, l),
@@ -94,39 +127,23 @@ pub fn build(spec: &ImageSpec) -> Result<ImageBytes> {
         w.put(table + i * LAYER_BYTES, &record);
     }
     w.align(4);
-    finish(w, header, test_at)
+    finish(w, header)
 }
 
-/// Fills in the numbers that depend on the layers: memory plan, test answer,
-/// checksum.
-fn finish(mut w: Writer, mut header: Header, test_at: Option<usize>) -> Result<ImageBytes> {
-    header.total_bytes = u32::try_from(w.0.len()).context("the image is over 4 GiB")?;
-    let draft = ImageBytes::new(&w.0);
+/// Fills in the numbers that depend on the layers: memory plan and checksum.
+fn finish(mut w: Writer, mut header: Header) -> Result<ImageBytes> {
+    header.total_bytes = u32::try_from(w.bytes.len()).context("the image is over 4 GiB")?;
+    let draft = ImageBytes::new(&w.bytes);
     let plan = Image::plan_of(draft.as_bytes(), &header).context("a layer is invalid")?;
     header.arena_bytes = plan.arena_bytes();
     header.state_bytes = plan.state_bytes();
-    let seal = |w: &mut Writer, mut header: Header| -> Result<ImageBytes> {
-        w.put(0, &header);
-        header.crc32 = checksum(&w.0).context("shorter than a header")?;
-        w.put(0, &header);
-        Ok(ImageBytes::new(&w.0))
-    };
-    let mut bytes = seal(&mut w, header)?;
-    if let Some(at) = test_at {
-        let answer = {
-            let image = bytes.image().context("the built image is refused")?;
-            let mut arena = vec![0; image.arena_bytes() / 4];
-            let vector = image.test_vector().context("no test vector")?;
-            Engine::new(&image, &mut arena)?.output_checksum(vector.frames())
-        };
-        let size = size_of::<TestRecord>();
-        let mut record = TestRecord::read_from_bytes(&w.0[at..at + size])
-            .map_err(|e| anyhow::anyhow!("test record: {e}"))?;
-        record.crc32 = answer;
-        w.put(at, &record);
-        bytes = seal(&mut w, header)?;
-    }
-    bytes.image().context("the built image is refused")?;
+    w.put(0, &header);
+    header.crc32 = checksum(&w.bytes).context("shorter than a header")?;
+    w.put(0, &header);
+    let bytes = ImageBytes::new(&w.bytes);
+    bytes
+        .image_of_any_target()
+        .context("the built image is refused")?;
     Ok(bytes)
 }
 
@@ -185,40 +202,73 @@ fn write_gate(w: &mut Writer, gate: &GateSpec, rows: usize) -> Result<(u8, u16, 
     Ok((gate.kind as u8, width(gate.block)?, offset))
 }
 
+/// Which copies of its weights a layer gets: panels, rows.
+fn copies(l: &LstmSpec) -> (bool, bool) {
+    let narrow = l.is_narrow();
+    // A gate that is always open leaves no digit out: such a layer is dense,
+    // unless its digits are all there is.
+    let gated = l.gate.kind != GateKind::Open || l.split.shift() == 0;
+    match l.copies {
+        WeightCopies::Two => (narrow, true),
+        WeightCopies::One => (narrow && gated, !(narrow && gated)),
+    }
+}
+
 fn write_lstm(w: &mut Writer, l: &LstmSpec) -> Result<LayerRecord> {
     let (rows, columns) = (4 * l.hidden, l.inputs + l.hidden);
     expect("weights", l.weights.len(), rows * columns)?;
     expect("biases", l.bias.len(), rows)?;
-    expect("requantisations", l.requant.len(), rows)?;
-    let (gate, gate_block, thresholds) = write_gate(w, &l.gate, rows)?;
-    let (layout, row_copy) = match l.copies {
-        WeightCopies::One => (layout::PANELS, 0),
-        WeightCopies::Two => (
-            layout::PANELS_AND_ROWS,
-            w.section(WEIGHT_ALIGN, l.weights.as_slice()),
-        ),
+    expect("multipliers", l.mult.len(), rows)?;
+    let (gate_block, thresholds) = if l.gate.kind == GateKind::Open {
+        expect("thresholds of an open gate", l.gate.thresholds.len(), 0)?;
+        (0, 0)
+    } else {
+        expect("thresholds", l.gate.thresholds.len(), rows)?;
+        let offset = w.section(4, l.gate.thresholds.as_slice());
+        (width(l.gate.group)?, offset)
     };
+    let (panels, kept_rows) = copies(l);
     Ok(LayerRecord {
         kind: kind::LSTM,
-        gate,
+        gate: l.gate.kind as u8,
         bits: l.split.bits(),
         msb_bits: l.split.msb_bits(),
         signed: u8::from(l.split.signed()),
-        layout,
+        layout: match (panels, kept_rows) {
+            (true, true) => layout::PANELS_AND_ROWS,
+            (true, false) => layout::PANELS,
+            _ => layout::ROWS,
+        },
         inputs: width(l.inputs)?,
         outputs: width(l.hidden)?,
         gate_block,
-        weights: w.section(
-            WEIGHT_ALIGN,
-            to_panels(&l.weights, rows, columns).as_slice(),
-        ),
-        row_copy,
+        panels: if panels {
+            w.panels(&l.weights, rows, columns)
+        } else {
+            0
+        },
+        rows: if kept_rows {
+            w.rows(&l.weights, rows, columns)
+        } else {
+            0
+        },
         bias: w.section(4, l.bias.as_slice()),
         thresholds,
-        requant: w.section(4, l.requant.as_slice()),
+        requant: w.section(4, l.mult.as_slice()),
         hidden_requant: l.hidden_requant,
+        row_sum: row_sum(&l.weights, columns),
+        pre: l.pre,
+        post: l.post,
         ..LayerRecord::default()
     })
+}
+
+/// Largest sum of the magnitudes of a row.
+fn row_sum(weights: &[i8], columns: usize) -> u32 {
+    let rows = weights.chunks(columns.max(1));
+    rows.map(|r| r.iter().map(|w| u32::from(w.unsigned_abs())).sum())
+        .max()
+        .unwrap_or(0)
 }
 
 fn write_dense(w: &mut Writer, l: &DenseSpec) -> Result<LayerRecord> {
@@ -246,7 +296,8 @@ fn write_dense(w: &mut Writer, l: &DenseSpec) -> Result<LayerRecord> {
         inputs: width(l.inputs)?,
         outputs: width(l.outputs)?,
         gate_block,
-        weights: w.section(WEIGHT_ALIGN, l.weights.as_slice()),
+        rows: w.rows(&l.weights, l.outputs, l.inputs),
+        row_sum: row_sum(&l.weights, l.inputs),
         bias: w.section(4, l.bias.as_slice()),
         thresholds,
         requant: w.section(4, l.requant.as_slice()),
@@ -263,23 +314,4 @@ fn pool_record(kind: u8, pool: PoolSpec, extra: usize) -> Result<LayerRecord> {
         window: width(pool.window)?,
         ..LayerRecord::default()
     })
-}
-
-/// Rearranges a row-major matrix into column panels of [`PANEL`] rows, the
-/// last one filled up with zero rows.
-fn to_panels(weights: &[i8], rows: usize, columns: usize) -> Vec<[i8; PANEL]> {
-    let mut panels = Vec::with_capacity(rows.div_ceil(PANEL) * columns);
-    for first in (0..rows).step_by(PANEL) {
-        for column in 0..columns {
-            panels.push(std::array::from_fn(|lane| {
-                let row = first + lane;
-                if row < rows {
-                    weights[row * columns + column]
-                } else {
-                    0
-                }
-            }));
-        }
-    }
-    panels
 }

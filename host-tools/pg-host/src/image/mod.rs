@@ -2,14 +2,19 @@
 
 mod build;
 mod spec;
+mod unpack;
 
 pub use build::build;
 pub use spec::{
-    AudioSpec, DenseSpec, GateSpec, ImageSpec, LayerSpec, LstmSpec, PoolSpec, WeightCopies,
+    AudioSpec, DenseSpec, GateSpec, ImageSpec, LayerSpec, LstmGateSpec, LstmSpec, PoolSpec,
+    WeightCopies,
 };
+pub use unpack::unpack;
 
 use anyhow::{Context, Result};
 use pg_runtime::image::Image;
+use pg_runtime::kernels::{Kernels, Selected};
+use pg_runtime::layout::Target;
 use std::path::Path;
 use zerocopy::IntoBytes;
 
@@ -32,7 +37,7 @@ impl ImageBytes {
         }
     }
 
-    /// Reads a file and checks that it is an image this runtime can run.
+    /// Reads a file and checks that it is an image, of whatever target.
     ///
     /// # Errors
     ///
@@ -42,9 +47,30 @@ impl ImageBytes {
             .with_context(|| format!("cannot read the model image {}", path.display()))?;
         let bytes = Self::new(&bytes);
         bytes
-            .image()
+            .image_of_any_target()
             .with_context(|| format!("{} is not a usable model image", path.display()))?;
         Ok(bytes)
+    }
+
+    /// Reads a file as [`Self::read`] and lays it out for this host.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub fn read_for_host(path: &Path) -> Result<Self> {
+        Self::read(path)?.for_target(Selected::TARGET)
+    }
+
+    /// The same model laid out for a target.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are not a valid image.
+    pub fn for_target(self, target: Target) -> Result<Self> {
+        if self.image_of_any_target()?.target() == target {
+            return Ok(self);
+        }
+        build(&unpack(&self.image_of_any_target()?)?, target)
     }
 
     /// The bytes.
@@ -53,7 +79,17 @@ impl ImageBytes {
         &self.words.as_bytes()[..self.length]
     }
 
-    /// The validated image.
+    /// The validated image, whatever target it is laid out for: to be looked
+    /// at, not to be run.
+    ///
+    /// # Errors
+    ///
+    /// The runtime's own [`pg_runtime::error::ImageError`].
+    pub fn image_of_any_target(&self) -> Result<Image<'_>> {
+        Ok(Image::parse_any(self.as_bytes())?)
+    }
+
+    /// The validated image, laid out for this host.
     ///
     /// # Errors
     ///

@@ -9,14 +9,16 @@ use pg_runtime::quant::{Requant, Split};
 /// How many copies of a recurrent layer's weights the image holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WeightCopies {
-    /// Column panels only: smallest.
+    /// One: panels where the prediction pass applies single columns, rows
+    /// where every step is dense. Smallest.
     One,
-    /// Column panels for the prediction pass, rows for the update pass: fastest.
+    /// Panels for the prediction pass, rows for the update pass: fastest.
     #[default]
     Two,
 }
 
-/// A gate: kind, rows per threshold, thresholds in accumulator units.
+/// The gate of a dense layer: kind, rows per threshold, thresholds in
+/// accumulator units.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GateSpec {
     /// Kind of test.
@@ -39,9 +41,34 @@ impl GateSpec {
     }
 }
 
-/// An LSTM layer. Rows in the order of the gates i, f, g, o; columns inputs,
-/// then hidden.
-#[derive(Clone, Debug)]
+/// The gate of an LSTM over its 4H rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LstmGateSpec {
+    /// Kind of test.
+    pub kind: GateKind,
+    /// Consecutive rows that open together: 1, 4, 8 or 16; ignored for open
+    /// gates.
+    pub group: usize,
+    /// One threshold per row in units of the prediction, `2^pre` accumulator
+    /// units; empty for open gates.
+    pub thresholds: Vec<i16>,
+}
+
+impl LstmGateSpec {
+    /// Every gate open.
+    #[must_use]
+    pub const fn open() -> Self {
+        Self {
+            kind: GateKind::Open,
+            group: 1,
+            thresholds: Vec::new(),
+        }
+    }
+}
+
+/// An LSTM layer. Rows in unit order: the gates i, f, g, o of unit 0, then
+/// those of unit 1; columns inputs, then hidden.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LstmSpec {
     /// Input width, I.
     pub inputs: usize,
@@ -50,21 +77,43 @@ pub struct LstmSpec {
     /// Split of the activations; signed.
     pub split: Split,
     /// The gate over 4H rows.
-    pub gate: GateSpec,
+    pub gate: LstmGateSpec,
     /// Weights, row-major, 4H x (I + H), -127 to 127.
     pub weights: Vec<i8>,
     /// Bias of every row in accumulator units.
     pub bias: Vec<i32>,
-    /// Requantisation of every row to Q12.
-    pub requant: Vec<Requant>,
-    /// Requantisation of `o * tanh(c)`, Q15, to codes.
+    /// Shift from accumulators to predictions; B - B_hb for narrow layers.
+    pub pre: u8,
+    /// Multiplier of every row, below 2^15: `t = (a * mult) >> post`, Q20.
+    pub mult: Vec<u16>,
+    /// Shift after the multiplication.
+    pub post: u8,
+    /// Requantisation of `o * tanh(c)`, Q15, to codes; no shift before.
     pub hidden_requant: Requant,
     /// Copies of the weights.
     pub copies: WeightCopies,
 }
 
+impl LstmSpec {
+    /// Whether the predictions fit 16 bits, so that they may be kept from
+    /// step to step; the bound is [`pg_runtime::layers::Lstm`]'s.
+    #[must_use]
+    pub fn is_narrow(&self) -> bool {
+        let shift = self.split.shift();
+        let columns = self.inputs + self.hidden;
+        let rows = self.weights.chunks(columns.max(1)).zip(&self.bias);
+        self.pre == shift
+            && rows.into_iter().all(|(row, &bias)| {
+                let sum: u32 = row.iter().map(|w| u32::from(w.unsigned_abs())).sum();
+                let kept = bias >> shift;
+                let digits = u64::from(self.split.largest_digit()) * u64::from(sum);
+                kept << shift == bias && digits + u64::from(kept.unsigned_abs()) <= i16::MAX as u64
+            })
+    }
+}
+
 /// A dense layer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DenseSpec {
     /// Input width.
     pub inputs: usize,
@@ -94,7 +143,7 @@ pub struct PoolSpec {
 }
 
 /// One layer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LayerSpec {
     /// LSTM.
     Lstm(LstmSpec),

@@ -41,7 +41,7 @@ pub struct TrainOptions {
     /// Continue the unfinished run in `out_dir`, if there is one.
     pub resume: bool,
     /// Start from the end of the floating-point part of the run in this
-    /// directory, whose recipe differs in its mode alone.
+    /// directory, whose recipe differs only in what the quantised epochs read.
     pub float_from: Option<PathBuf>,
     /// Stop, with a checkpoint, after this many steps.
     pub stop_after: Option<u64>,

@@ -77,8 +77,9 @@ fn summary(m: &TrainedMetrics) -> String {
         return format!("{accuracy:.1} %");
     }
     format!(
-        "{accuracy:.1} %  Sp {:.1} %  MACs {:.1} %",
+        "{accuracy:.1} %  Sp {:.1} %  steps {:.1} %  MACs {:.1} %",
         100.0 * m.sparsity,
+        100.0 * m.entries,
         100.0 * m.executed
     )
 }

@@ -19,6 +19,9 @@ pub struct Tally {
     pub correct: u64,
     /// Gate outputs, open outputs, columns, changed columns.
     pub gates: [u64; 4],
+    /// Steps by which digits changed.
+    #[serde(default)]
+    pub entries: u64,
 }
 
 impl Tally {
@@ -31,6 +34,7 @@ impl Tally {
         {
             *sum += v;
         }
+        self.entries += s.entries;
     }
 
     /// The counts as a result.
@@ -41,6 +45,7 @@ impl Tally {
             open,
             columns,
             changed,
+            entries: self.entries,
         };
         let accuracy = self.correct as f64 / self.clips.max(1) as f64;
         TrainedMetrics {
@@ -49,6 +54,7 @@ impl Tally {
             balanced: accuracy,
             sparsity: stats.sparsity(),
             changed: stats.changed_share(),
+            entries: stats.entries_share(),
             executed: if open == outputs {
                 1.0
             } else {

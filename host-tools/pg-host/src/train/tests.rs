@@ -118,9 +118,9 @@ fn learns_tones_and_resumes_to_the_same_numbers() {
     assert!(!parts.join("checkpoint.safetensors").exists());
 }
 
-/// The modes part only where the quantised epochs begin.
+/// Modes and gates part only where the quantised epochs begin.
 #[test]
-fn a_run_from_the_float_part_of_another_mode_gives_the_same_model() {
+fn a_run_from_the_float_part_of_another_gives_the_same_model() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     std::fs::create_dir(&data).unwrap();
@@ -135,8 +135,17 @@ fn a_run_from_the_float_part_of_another_mode_gives_the_same_model() {
         float_from: Some(other.clone()),
         ..options(&data, &folder.path().join(name))
     };
-    for mode in ["pg", "fixed-threshold"] {
-        let recipe = recipe(&[&format!("mode={mode}")]);
+    let gate = [
+        "gate.threshold=0.2",
+        "gate.granularity=gate",
+        "gate.group=unit",
+        "model.msb_bits=3",
+        "model.input_range=8.0",
+        "pressure.temporal=1.0",
+    ];
+    for (mode, gate) in [("pg", &[][..]), ("fixed-threshold", &gate)] {
+        let mode_key = format!("mode={mode}");
+        let recipe = recipe(&[&[mode_key.as_str()], gate].concat());
         let full = folder.path().join(format!("{mode}-full"));
         let whole = finished(run(&recipe, &options(&data, &full)).unwrap());
         let options = short(&format!("{mode}-short"));
@@ -163,8 +172,8 @@ fn a_run_from_the_float_part_of_another_mode_gives_the_same_model() {
     };
     for (k, extra) in [
         &["seed=2"][..],
-        &["mode=uniform", "gate.threshold=0.2"],
-        &["training.quantised_learning_rate=1e-3"],
+        &["mode=uniform", "pressure.temporal_float=1.0"],
+        &["training.learning_rate=1e-3"],
         &["mode=float"],
     ]
     .into_iter()
@@ -172,7 +181,7 @@ fn a_run_from_the_float_part_of_another_mode_gives_the_same_model() {
     {
         let options = short(&format!("refused-{k}"));
         let error = refused(extra, &options);
-        assert!(error.contains("more than its mode"), "{extra:?}: {error}");
+        assert!(error.contains("float epochs read"), "{extra:?}: {error}");
         assert!(!options.out_dir.join("log.jsonl").exists(), "{extra:?}");
     }
     let nothing = TrainOptions {
@@ -197,6 +206,7 @@ fn every_mode_trains() {
                 &mode_key,
                 &readout_key,
                 "gate.granularity=gate",
+                "gate.group=two-units",
                 "training.float_epochs=1",
                 "training.quantised_epochs=1",
                 "model.window=20",

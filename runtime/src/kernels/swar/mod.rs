@@ -53,22 +53,14 @@ const OFFSET: u32 = 0x0080_0080;
 
 impl Kernels for Swar {
     const TARGET: Target = Target::Swar;
-    const PLANE_MAX: u32 = 32;
-    const ENTRY_COST: usize = 11;
-
-    fn plane_words(columns: usize) -> usize {
-        // Two words for four digits, and one a chunk; chunks have eight
-        // columns or more.
-        columns / 2 + columns.div_ceil(8)
-    }
 
     fn chunk(largest: u32, row_sum: u32, columns: usize) -> usize {
         const LANE: u32 = i16::MAX as u32;
         if largest.saturating_mul(row_sum) <= LANE {
             columns
         } else {
-            // 8 columns of 127 * 32 = PLANE_MAX stay below the lane's limit.
-            let safe = LANE / (127 * largest.clamp(1, Self::PLANE_MAX));
+            // Eight columns of 127 and the largest digit, 32, stay below the lane's limit.
+            let safe = LANE / (127 * largest.clamp(1, Self::TARGET.plane_max()));
             (safe as usize & !7).min(columns)
         }
     }

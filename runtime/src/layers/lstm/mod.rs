@@ -185,13 +185,15 @@ impl<'a> Lstm<'a> {
 
     /// Columns of a stored row.
     const fn stored_columns(&self) -> usize {
-        Selected::TARGET.row_columns(self.columns())
+        self.weights.target().row_columns(self.columns())
     }
 
     /// Words of the accumulators.
     const fn accumulator_words(&self) -> usize {
         if self.weights.has_panels() {
-            self.row_count().next_multiple_of(Selected::TARGET.panel()) / 2
+            self.row_count()
+                .next_multiple_of(self.weights.target().panel())
+                / 2
         } else {
             0
         }
@@ -211,13 +213,14 @@ impl<'a> Lstm<'a> {
     }
 
     /// Words of the two lists: as many entries as are cheaper to apply than a
-    /// pass over all rows, and two ends.
+    /// pass over all rows, at least those of one word of digits, and two ends.
     const fn list_words(&self) -> usize {
-        if self.weights.has_panels() {
-            self.columns() * 16 / Selected::ENTRY_COST + 2
-        } else {
-            0
+        if !self.weights.has_panels() {
+            return 0;
         }
+        let cheaper = self.columns() * 16 / self.weights.target().entry_cost();
+        let word = 4 * self.split.largest_digit() as usize;
+        2 + if cheaper > word { cheaper } else { word }
     }
 
     pub(crate) fn state_words(&self) -> usize {
@@ -232,7 +235,7 @@ impl<'a> Lstm<'a> {
             + words_of::<u16>(self.row_count())
             + self.digit_words()
             + self.list_words()
-            + Operand::words(self.stored_columns())
+            + Operand::words(self.weights.target(), self.stored_columns())
     }
 
     /// Lays the state out in words of the arena.

@@ -1,6 +1,6 @@
 //! Back-propagation through time, on the buffers the forward pass left.
 use super::LstmSpec;
-use super::forward::{Shard, Tape};
+use super::forward::{Shard, Tape, group_masks};
 use super::weights::Prepared;
 use crate::train::matmul::{Operand, product};
 use rayon::prelude::*;
@@ -129,6 +129,18 @@ impl pulp::WithSimd for Frame<'_> {
             grads,
         } = self;
         shard.frame_back(spec, weights, frame, frames, d_out, count, carry, grads);
+    }
+}
+
+/// Slope of the magnitude, zero at zero.
+#[inline(always)]
+fn sign(v: f32) -> f32 {
+    if v > 0.0 {
+        1.0
+    } else if v < 0.0 {
+        -1.0
+    } else {
+        0.0
     }
 }
 
@@ -319,15 +331,29 @@ impl Shard {
                 let z_lb = &mut self.z_lb[zs..zs + n];
                 let threshold = &weights.threshold[..n];
                 let d_threshold = &mut grads.threshold[..n];
+                let masks = &mut self.masks[..h];
+                let grouped = spec.group.units();
+                if let Some(units) = grouped {
+                    // While z_hb still holds the predictions.
+                    group_masks(spec, units, threshold, z_hb, masks);
+                }
                 for k in 0..n {
                     let (g, high) = (dz[k], z_hb[k]);
                     let slope = g * z_lb[k];
                     d_threshold[k] += slope;
                     // |z_hb| grows away from zero and the mask falls with it.
-                    let d_high = g - slope * 1.0f32.copysign(high);
+                    let d_high = g - slope * sign(high);
                     z_hb[k] = d_high;
                     z_lb[k] = if high.abs() < threshold[k] { g } else { 0.0 };
                     d_bias[k] += d_high;
+                }
+                if grouped.is_some() {
+                    let gates = z_lb.chunks_exact_mut(h).zip(dz.chunks_exact(h));
+                    for (z_lb, dz) in gates {
+                        for ((z_lb, g), mask) in z_lb.iter_mut().zip(dz).zip(&*masks) {
+                            *z_lb = mask * g;
+                        }
+                    }
                 }
             } else {
                 z_hb.copy_from_slice(dz);
@@ -353,15 +379,6 @@ impl Shard {
         let code = |row: usize, k: usize| {
             let at = (row * r + clip) * h + k;
             self.h_hb[at] + if spec.gated() { self.h_lb[at] } else { 0.0 }
-        };
-        let sign = |v: f32| {
-            if v > 0.0 {
-                1.0
-            } else if v < 0.0 {
-                -1.0
-            } else {
-                0.0
-            }
         };
         for (k, d_hidden) in d_hidden.iter_mut().enumerate().take(h) {
             let change = code(frame + 1, k) - code(frame, k);

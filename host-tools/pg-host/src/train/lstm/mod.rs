@@ -8,7 +8,8 @@
 //! ```text
 //! z_hb = W (hb << s) + b      prediction
 //! z_lb = W lb                 update
-//! z    = z_hb + m * z_lb      m = 1 where |z_hb| < t ("within"), else 0
+//! z    = z_hb + m * z_lb      m = 1 where |z_hb| < t ("within"), else 0;
+//!                             rows of a group: 1 where it holds for any of them
 //! c    = sigmoid(z_f) * c + sigmoid(z_i) * tanh(z_g)
 //! h    = sigmoid(z_o) * tanh(c)      quantised: the next frame's code
 //! ```
@@ -16,7 +17,9 @@
 //! (Zhang et al., "Precision Gating", ICLR 2020, with the gate of the paper's
 //! LSTM.) Gradients: rounding and saturation pass straight through; the step
 //! `m` takes the slope of `sigmoid(alpha * (t - |z_hb|))`, optionally only
-//! where the gate is open (sparse back-propagation); the split passes the
+//! where the gate is open (sparse back-propagation), and within a group only
+//! for rows that decide as the group does: a row that is open because of
+//! another one could not close it by its own threshold; the split passes the
 //! gradient to the activation through `hb`; scales follow LSQ (Esser et al.,
 //! ICLR 2020).
 
@@ -30,6 +33,9 @@ mod weights;
 pub use burn_op::lstm;
 pub use call::{Call, Output, Parameters, Workspace};
 pub use forward::Stats;
+
+use crate::model::GateGroup;
+use pg_runtime::quant::Split;
 
 /// How the LSTM computes its gate pre-activations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +67,8 @@ pub struct LstmSpec {
     pub alpha: f32,
     /// Let the gate's gradient pass only where the gate is open.
     pub sparse_backprop: bool,
+    /// Rows whose gates open together. `H` is a multiple of its units.
+    pub group: GateGroup,
     /// Weight of the pressure on changes of the hidden state from one frame to
     /// the next, in units of the mean absolute change; 0 switches it off.
     pub temporal: f32,
@@ -87,6 +95,23 @@ impl LstmSpec {
     /// Largest weight code.
     pub fn weight_max(&self) -> f32 {
         ((1u32 << (self.weight_bits - 1)) - 1) as f32
+    }
+
+    /// How the two passes share a code: without a gate, the prediction pass
+    /// has the whole of it.
+    ///
+    /// # Panics
+    /// When the bits are out of the ranges that a recipe allows.
+    pub fn split(&self) -> Split {
+        let msb_bits = if self.gated() {
+            self.msb_bits
+        } else {
+            self.activation_bits
+        };
+        match Split::new(self.activation_bits, msb_bits, true) {
+            Some(split) => split,
+            None => panic!("{msb_bits} of {} bits is no split", self.activation_bits),
+        }
     }
 
     /// Value of one unit of the most significant digit, `2^(B - B_hb)`.

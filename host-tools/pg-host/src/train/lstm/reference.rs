@@ -4,9 +4,13 @@
 //! the CPU kernels are tested against. Straight-through estimators are written
 //! as `x + (f(x) - x).detach()`.
 use super::call::{Call, Output, Parameters};
+use super::weights::{WeightView, integers};
 use super::{CELL_LIMIT, LstmSpec, Stats, Z_LIMIT};
 use burn::tensor::activation::{sigmoid, tanh};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// What rounding may add to a prediction; one unit of the integers is more.
+const ROUNDING: f32 = 1e-5;
 
 /// `hard` in the forward pass, the gradient of `soft` in the backward pass.
 fn straight_through<const D: usize>(hard: Tensor<D>, soft: Tensor<D>) -> Tensor<D> {
@@ -33,16 +37,55 @@ fn split(spec: &LstmSpec, code: &Tensor<2>, real: Tensor<2>, scale: &Tensor<2>) 
     [straight_through(hb.clone() * scale.clone(), real), lb, hb]
 }
 
-/// Transposed weights `[K, N]` in real units, fake-quantised per row.
-fn weights(spec: &LstmSpec, p: &Parameters, ratio: Tensor<2>) -> Tensor<2> {
+/// Transposed weights `[K, N]` and bias `[1, N]` in real units, fake-quantised.
+///
+/// The integers come from the host, by the function that the kernels and the
+/// exporter use: once per call, which a device does not notice.
+fn weights(
+    spec: &LstmSpec,
+    p: &Parameters,
+    ratio: Tensor<2>,
+    device: &Device,
+) -> (Tensor<2>, Tensor<2>) {
     if !spec.quantised() {
-        return Tensor::cat(vec![p.w_x.clone(), p.w_h.clone()], 1).transpose();
+        let joined = Tensor::cat(vec![p.w_x.clone(), p.w_h.clone()], 1);
+        return (joined.transpose(), p.bias.clone());
     }
+    let read = |t: &Tensor<2>| host(t.clone());
+    let scale_h = read(&p.scale_h)[0];
+    let rows = integers(
+        spec,
+        &WeightView {
+            w_x: &read(&p.w_x),
+            w_h: &read(&p.w_h),
+            bias: &read(&p.bias),
+            threshold: &[],
+            scale_x: read(&p.scale_x)[0],
+            scale_h,
+        },
+    );
+    let (n, k) = (spec.rows(), spec.columns());
+    let real = rows.codes.chunks_exact(k).zip(&rows.scales);
+    let real: Vec<f32> = (real.flat_map(|(row, s)| row.iter().map(move |c| c * s))).collect();
+    let bias = rows.bias.iter().zip(rows.units(scale_h));
+    let bias: Vec<f32> = bias.map(|(b, u)| *b as f32 * u as f32).collect();
+    let hard = |v: Vec<f32>, shape| Tensor::from_data(TensorData::new(v, shape), device);
     let joined = Tensor::cat(vec![p.w_x.clone() * ratio, p.w_h.clone()], 1);
-    let scale = joined.clone().detach().abs().max_dim(1) / spec.weight_max();
-    let scale = scale.clone().mask_fill(scale.equal_elem(0.0), 1.0);
-    let hard = (joined.clone().detach() / scale.clone()).round() * scale;
-    straight_through(hard, joined).transpose()
+    (
+        straight_through(hard(real, [n, k]), joined).transpose(),
+        straight_through(hard(bias, [1, n]), p.bias.clone()),
+    )
+}
+
+/// Spreads the masks `[B, N]` of single rows over their groups.
+fn spread(spec: &LstmSpec, own: Tensor<2>) -> Tensor<2> {
+    let Some(units) = spec.group.units() else {
+        return own;
+    };
+    let batch = own.dims()[0];
+    let shape = [batch, 4, spec.hidden / units, units];
+    let any = own.reshape(shape).max_dim(1).max_dim(3);
+    any.expand(shape).reshape([batch, spec.rows()])
 }
 
 /// Runs the layer; see [`super::lstm`].
@@ -64,7 +107,7 @@ pub fn lstm(x: Tensor<3>, p: Parameters, call: &Call) -> Output {
         p.scale_x.clone().detach()
     };
     let ratio = (p.scale_x.clone() / p.scale_h.clone()).detach();
-    let w = weights(spec, &p, ratio.clone());
+    let (w, bias) = weights(spec, &p, ratio.clone(), &device);
     let max = spec.code_max();
     let x = x.reshape([batch * frames, inputs]);
     // Real values in units the weights expect, and the codes beside them.
@@ -90,23 +133,31 @@ pub fn lstm(x: Tensor<3>, p: Parameters, call: &Call) -> Output {
         let z = if spec.gated() {
             let [x_hb, x_lb, x_digit] = split(spec, &at(&x_code), at(&x), &scale_h);
             let [h_hb, h_lb, h_digit] = split(spec, &code, hidden.clone(), &scale_h);
-            let high = Tensor::cat(vec![x_hb, h_hb], 1).matmul(w.clone()) + p.bias.clone();
+            let high = Tensor::cat(vec![x_hb, h_hb], 1).matmul(w.clone()) + bias.clone();
             let low = Tensor::cat(vec![x_lb, h_lb], 1).matmul(w.clone());
-            let margin = p.threshold.clone() - high.clone().abs();
-            let hard = margin.clone().detach().greater_elem(0.0).float();
+            // A prediction can be zero exactly, where |z| has no slope; here it
+            // is zero but for rounding.
+            let size = high.clone().abs();
+            let sloped = size.clone().detach().greater_elem(ROUNDING).float();
+            let margin = p.threshold.clone() - size * sloped;
+            let own = margin.clone().detach().greater_elem(0.0).float();
+            let hard = spread(spec, own.clone());
             if !call.training {
                 counts.frame(Tensor::cat(vec![x_digit, h_digit], 1), &hard);
             }
             let soft = sigmoid(margin * spec.alpha);
-            let soft = soft.clone() - soft.detach();
-            let mask = if spec.sparse_backprop {
-                hard.clone() + hard * soft
-            } else {
-                hard + soft
-            };
+            let mut soft = soft.clone() - soft.detach();
+            // Only where the row decides as its group does.
+            if spec.group.units().is_some() {
+                soft = soft * own.clone().equal(hard.clone()).float();
+            }
+            if spec.sparse_backprop {
+                soft = soft * own;
+            }
+            let mask = hard + soft;
             high + mask * low
         } else {
-            Tensor::cat(vec![at(&x), hidden.clone()], 1).matmul(w.clone()) + p.bias.clone()
+            Tensor::cat(vec![at(&x), hidden.clone()], 1).matmul(w.clone()) + bias.clone()
         };
         let z = if spec.quantised() {
             saturate(z, Z_LIMIT)
@@ -155,20 +206,28 @@ fn host(tensor: Tensor<2>) -> Vec<f32> {
 #[derive(Default)]
 struct Counts {
     before: Option<Tensor<2>>,
-    sums: Option<(Tensor<1>, Tensor<1>)>,
+    /// Open rows, changed columns, real magnitude of these changes.
+    sums: Option<[Tensor<1>; 3]>,
 }
 
 impl Counts {
     fn frame(&mut self, digits: Tensor<2>, open: &Tensor<2>) {
-        let changed = match self.before.take() {
-            Some(before) => digits.clone().not_equal(before).float().sum(),
-            None => digits.clone().not_equal_elem(0.0).float().sum(),
+        let change = match self.before.take() {
+            Some(before) => digits.clone() - before,
+            None => digits.clone(),
         };
         self.before = Some(digits);
-        let open = open.clone().sum();
+        let new = [
+            open.clone().sum(),
+            change.clone().not_equal_elem(0.0).float().sum(),
+            change.abs().sum(),
+        ];
         self.sums = Some(match self.sums.take() {
-            Some((a, b)) => (a + open, b + changed),
-            None => (open, changed),
+            Some([a, b, c]) => {
+                let [x, y, z] = new;
+                [a + x, b + y, c + z]
+            }
+            None => new,
         });
     }
 
@@ -176,14 +235,18 @@ impl Counts {
         let steps = (batch * frames) as u64;
         let (outputs, columns) = (steps * spec.rows() as u64, steps * spec.columns() as u64);
         let read = |t: Tensor<1>| t.into_scalar::<f32>() as u64;
-        let (open, changed) = self
-            .sums
-            .map_or((outputs, columns), |(a, b)| (read(a), read(b)));
+        let [open, changed, entries] = match self.sums {
+            Some([open, changed, change]) => {
+                [read(open), read(changed), read(change / spec.digit())]
+            }
+            None => [outputs, columns, columns],
+        };
         Stats {
             outputs,
             open,
             columns,
             changed,
+            entries,
         }
     }
 }

@@ -2,6 +2,7 @@ use super::call::{Call, Workspace};
 use super::forward::{Inputs, Tape, forward};
 use super::weights::WeightView;
 use super::*;
+use crate::model::GateGroup;
 use burn::tensor::{Device, Tensor, TensorData};
 
 const BATCH: usize = 30; // two shards
@@ -17,6 +18,7 @@ fn spec(arithmetic: Arithmetic) -> LstmSpec {
         weight_bits: 8,
         alpha: 5.0,
         sparse_backprop: false,
+        group: GateGroup::Row,
         temporal: 0.0,
         learn_input_scale: true,
     }
@@ -191,6 +193,15 @@ fn kernels_match_with_every_option() {
         msb_bits: 8,
         ..gated
     });
+    for group in [GateGroup::Unit, GateGroup::TwoUnits, GateGroup::FourUnits] {
+        for sparse_backprop in [false, true] {
+            compare(LstmSpec {
+                group,
+                sparse_backprop,
+                ..gated
+            });
+        }
+    }
     compare(LstmSpec {
         activation_bits: 4,
         ..spec(Arithmetic::Uniform)
@@ -199,39 +210,91 @@ fn kernels_match_with_every_option() {
 
 #[test]
 fn the_digit_counts_match_tensor_operations() {
-    let spec = spec(Arithmetic::Gated);
-    let case = case(&spec);
-    let count = |fused: bool| {
-        let device = Device::flex();
-        let t = |k: usize| {
-            Tensor::from_data(
-                TensorData::new(case.values[k].0.clone(), case.values[k].1),
-                &device,
-            )
+    let mut open = 0;
+    for group in [
+        GateGroup::Row,
+        GateGroup::Unit,
+        GateGroup::TwoUnits,
+        GateGroup::FourUnits,
+    ] {
+        let spec = LstmSpec {
+            group,
+            ..spec(Arithmetic::Gated)
         };
-        let parameters = Parameters {
-            w_x: t(0),
-            w_h: t(1),
-            bias: t(2),
-            threshold: t(3),
-            scale_x: t(4),
-            scale_h: t(5),
-        };
-        let call = Call {
-            spec,
-            workspace: Workspace::default(),
-            state: None,
-            training: false,
-        };
-        let x = Tensor::from_data(
-            TensorData::new(case.x.clone(), [BATCH, FRAMES, spec.inputs]),
-            &device,
+        let case = case(&spec);
+        let (fast, slow) = (count(&spec, &case, true), count(&spec, &case, false));
+        assert_eq!(fast, slow);
+        assert!(
+            fast.open > open,
+            "{group:?} opens no more than smaller groups"
         );
-        lstm(x, parameters, call, fused).stats
+        assert!(fast.open < fast.outputs || group == GateGroup::FourUnits);
+        assert_eq!(fast.open % group.rows() as u64, 0);
+        assert!(fast.changed < fast.columns && fast.entries > fast.changed);
+        open = fast.open;
+    }
+}
+
+/// Counts of a pass that starts from zero.
+fn count(spec: &LstmSpec, case: &Case, fused: bool) -> Stats {
+    let device = Device::flex();
+    let t = |k: usize| {
+        Tensor::from_data(
+            TensorData::new(case.values[k].0.clone(), case.values[k].1),
+            &device,
+        )
     };
-    let (fast, slow) = (count(true), count(false));
-    assert_eq!(fast, slow);
-    assert!(fast.open > 0 && fast.open < fast.outputs && fast.changed < fast.columns);
+    let parameters = Parameters {
+        w_x: t(0),
+        w_h: t(1),
+        bias: t(2),
+        threshold: t(3),
+        scale_x: t(4),
+        scale_h: t(5),
+    };
+    let call = Call {
+        spec: *spec,
+        workspace: Workspace::default(),
+        state: None,
+        training: false,
+    };
+    let x = Tensor::from_data(
+        TensorData::new(case.x.clone(), [BATCH, FRAMES, spec.inputs]),
+        &device,
+    );
+    lstm(x, parameters, call, fused).stats
+}
+
+/// One row that is always open opens its group and no other.
+#[test]
+fn a_group_opens_with_any_of_its_rows() {
+    let h = spec(Arithmetic::Gated).hidden;
+    for group in [GateGroup::Unit, GateGroup::TwoUnits, GateGroup::FourUnits] {
+        let spec = LstmSpec {
+            group,
+            ..spec(Arithmetic::Gated)
+        };
+        let mut case = case(&spec);
+        let mut thresholds = |rows: &[usize]| {
+            case.values[3].0.fill(0.0);
+            rows.iter().for_each(|row| case.values[3].0[*row] = 1e9);
+            count(&spec, &case, true)
+        };
+        assert_eq!(thresholds(&[]).open, 0);
+        // Unit 5 by its output gate, unit 6 by its forget gate.
+        for rows in [[3 * h + 5].as_slice(), &[3 * h + 5, h + 6]] {
+            let stats = thresholds(rows);
+            let groups: std::collections::BTreeSet<usize> = rows
+                .iter()
+                .map(|row| row % h / group.units().unwrap())
+                .collect();
+            let share = groups.len() * group.rows();
+            assert_eq!(
+                stats.open,
+                stats.outputs / spec.rows() as u64 * share as u64
+            );
+        }
+    }
 }
 
 /// Without quantisation the loss is smooth: central differences are an
@@ -285,8 +348,11 @@ fn float_gradients_match_finite_differences() {
 
 #[test]
 fn a_gate_that_is_always_open_equals_the_uniform_layer() {
+    // With a digit of five bits rows are not narrow: both layers have the same
+    // integers.
     let gated = LstmSpec {
         alpha: 0.0,
+        msb_bits: 5,
         ..spec(Arithmetic::Gated)
     };
     let mut case = case(&gated);

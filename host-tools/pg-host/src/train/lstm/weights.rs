@@ -1,6 +1,6 @@
 //! Fake-quantised weights in the layouts the two passes want.
 use super::LstmSpec;
-use crate::quantise::{join_columns, quantise_rows};
+use crate::quantise::{Rows, join_columns, quantise_recurrent};
 
 /// Borrowed parameters of the layer, row-major.
 #[derive(Clone, Copy)]
@@ -32,7 +32,7 @@ pub struct Prepared {
     pub h_backward: Vec<f32>,
     /// `[N]`: real value of one accumulator unit.
     pub row_scale: Vec<f32>,
-    /// `[N]`.
+    /// `[N]`, a whole number of accumulator units.
     pub bias: Vec<f32>,
     /// `[N]`, empty without a gate.
     pub threshold: Vec<f32>,
@@ -42,24 +42,48 @@ pub struct Prepared {
     pub scale_h: f32,
 }
 
+/// The layer's integers, by the exporter's own functions.
+pub fn integers(spec: &LstmSpec, view: &WeightView<'_>) -> Rows {
+    let joined = join_columns(
+        (view.w_x, spec.inputs),
+        (view.w_h, spec.hidden),
+        view.scale_x,
+        view.scale_h,
+    );
+    quantise_recurrent(
+        &joined,
+        view.bias,
+        spec.columns(),
+        spec.weight_bits,
+        view.scale_h,
+        spec.split(),
+    )
+}
+
 impl Prepared {
-    /// Quantises `view` per row over the concatenated columns with the
-    /// exporter's own functions.
+    /// Quantises `view` per row over the concatenated columns.
     pub fn new(spec: &LstmSpec, view: &WeightView<'_>) -> Self {
         let (n, i, h) = (spec.rows(), spec.inputs, spec.hidden);
-        let (w_x, w_h, row_scale, scale_x, scale_h) = if spec.quantised() {
-            let k = spec.columns();
-            let joined = join_columns((view.w_x, i), (view.w_h, h), view.scale_x, view.scale_h);
-            let (codes, scales) = quantise_rows(&joined, k, spec.weight_max());
+        let (w_x, w_h, row_scale, bias, scale_x, scale_h) = if spec.quantised() {
+            let rows = integers(spec, view);
             let (mut x, mut r) = (Vec::with_capacity(n * i), Vec::with_capacity(n * h));
-            for row in codes.chunks_exact(k) {
+            for row in rows.codes.chunks_exact(spec.columns()) {
                 x.extend_from_slice(&row[..i]);
                 r.extend_from_slice(&row[i..]);
             }
-            let row_scale: Vec<f32> = scales.iter().map(|s| s * view.scale_h).collect();
-            (x, r, row_scale, view.scale_x, view.scale_h)
+            let row_scale: Vec<f32> = rows.units(view.scale_h).map(|u| u as f32).collect();
+            let bias = (rows.bias.iter().zip(&row_scale)).map(|(b, u)| *b as f32 * u);
+            let bias = bias.collect();
+            (x, r, row_scale, bias, view.scale_x, view.scale_h)
         } else {
-            (view.w_x.to_vec(), view.w_h.to_vec(), vec![1.0; n], 1.0, 1.0)
+            (
+                view.w_x.to_vec(),
+                view.w_h.to_vec(),
+                vec![1.0; n],
+                view.bias.to_vec(),
+                1.0,
+                1.0,
+            )
         };
         let real = |w: &[f32], columns: usize, scale: f32| -> Vec<f32> {
             let rows = w.chunks_exact(columns).zip(&row_scale);
@@ -72,7 +96,7 @@ impl Prepared {
             x_backward: real(&w_x, i, scale_x),
             h_backward: real(&w_h, h, scale_h),
             row_scale,
-            bias: view.bias.to_vec(),
+            bias,
             threshold: if spec.gated() {
                 view.threshold.to_vec()
             } else {

@@ -53,6 +53,12 @@ impl Recipe {
             g.threshold
         );
         positive("gate.alpha", g.alpha.into())?;
+        let units = g.group.units().unwrap_or(1);
+        ensure!(
+            m.hidden.is_multiple_of(units),
+            "gate.group covers {units} units: use a model.hidden that is a multiple of it, not {}",
+            m.hidden
+        );
         whole("training.batch", t.batch, 1, 4096)?;
         whole("training.steps_per_epoch", t.steps_per_epoch, 1, 1_000_000)?;
         ensure!(

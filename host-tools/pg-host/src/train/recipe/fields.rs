@@ -1,5 +1,5 @@
 //! The keys of a recipe, section by section.
-use crate::model::Readout;
+use crate::model::{GateGroup, Readout};
 use serde::{Deserialize, Serialize};
 
 /// What the recurrent layer computes once it is quantised.
@@ -76,6 +76,9 @@ pub struct Gate {
     pub sigma: f32,
     /// Rows that share a threshold.
     pub granularity: Granularity,
+    /// Rows that open together. Recipes older than this key have none.
+    #[serde(default)]
+    pub group: GateGroup,
     /// Slope of the surrogate gradient.
     pub alpha: f32,
     /// Let the gate's gradient pass only where it is open.

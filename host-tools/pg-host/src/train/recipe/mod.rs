@@ -76,6 +76,39 @@ impl Recipe {
         }
     }
 
+    /// This recipe with the float epochs of `other`: everything that only the
+    /// quantised epochs read stays.
+    pub fn with_float_epochs_of(&self, other: &Self) -> Self {
+        let (m, p, t) = (&self.model, &self.pressure, &self.training);
+        Self {
+            mode: self.mode,
+            gate: self.gate.clone(),
+            model: Model {
+                activation_bits: m.activation_bits,
+                msb_bits: m.msb_bits,
+                weight_bits: m.weight_bits,
+                input_range: m.input_range,
+                learn_input_scale: m.learn_input_scale,
+                activation_range: m.activation_range,
+                ..other.model.clone()
+            },
+            pressure: Pressure {
+                temporal: p.temporal,
+                ..other.pressure.clone()
+            },
+            training: Training {
+                quantised_epochs: t.quantised_epochs,
+                quantised_learning_rate: t.quantised_learning_rate,
+                threshold_learning_rate: t.threshold_learning_rate,
+                scale_learning_rate: t.scale_learning_rate,
+                quantised_warmup_steps: t.quantised_warmup_steps,
+                quantised_ema: t.quantised_ema,
+                ..other.training.clone()
+            },
+            ..other.clone()
+        }
+    }
+
     /// The layer during the float epochs (`quantised = false`) or after them.
     pub fn spec(&self, quantised: bool) -> LstmSpec {
         let arithmetic = if quantised {
@@ -92,6 +125,7 @@ impl Recipe {
             weight_bits: self.model.weight_bits,
             alpha: self.gate.alpha,
             sparse_backprop: self.gate.sparse_backprop,
+            group: self.gate.group,
             temporal: if quantised {
                 self.pressure.temporal
             } else {
@@ -119,6 +153,10 @@ mod tests {
         assert!(error(KWS.replace("hidden = 128", "hidden = 0")).contains("model.hidden"));
         assert!(error(KWS.replace("msb_bits = 4", "msb_bits = 9")).contains("model.msb_bits"));
         assert!(error(KWS.replace("seed = 1", "")).contains("seed"));
+        let ragged = KWS
+            .replace("hidden = 128", "hidden = 126")
+            .replace("group = \"row\"", "group = \"four-units\"");
+        assert!(error(ragged).contains("gate.group"));
         assert!(error(format!("{KWS}\nextra = 1")).contains("extra"));
     }
 

@@ -38,6 +38,7 @@ impl Trainer<'_> {
                     r.model.activation_bits
                 },
                 weight_bits: r.model.weight_bits,
+                gate_group: r.gate.group,
                 readout: r.model.readout,
                 window: r.model.window,
                 low_hz: r.features.low_hz,

@@ -1,7 +1,7 @@
 //! Keeping a run, and going on from what was kept.
 use super::run_state::{Trainer, host};
 use crate::train::checkpoint::{Checkpoint, Meta};
-use crate::train::network::tensors;
+use crate::train::network::{ROLES, Role, initial, tensors};
 use crate::train::options::TrainOptions;
 use crate::train::recipe::{Mode, Recipe};
 use anyhow::{Context, Result, ensure};
@@ -18,8 +18,9 @@ pub fn checkpoint_path(options: &TrainOptions) -> PathBuf {
 
 impl Trainer<'_> {
     /// The end of the floating-point part of the run in `from`, whose recipe
-    /// may differ in its mode alone: no step before it depends on the mode.
-    pub(super) fn float_part(from: &Path, recipe: &Recipe) -> Result<Checkpoint> {
+    /// may differ in what only the quantised epochs read: no step before them
+    /// depends on it.
+    pub(super) fn float_part(from: &Path, recipe: &Recipe, classes: usize) -> Result<Checkpoint> {
         let path = from.join(FLOAT_CHECKPOINT);
         let mut found = Checkpoint::load(&path)?.with_context(|| {
             format!(
@@ -28,17 +29,21 @@ impl Trainer<'_> {
             )
         })?;
         let of = Recipe::parse(&found.meta.recipe)?;
-        let same = Recipe {
-            mode: recipe.mode,
-            ..of
-        };
         ensure!(
-            same == *recipe && recipe.mode != Mode::Float,
-            "the run in {} differs in more than its mode, or this one is not quantised: train it \
-             in full",
+            recipe.with_float_epochs_of(&of) == *recipe && recipe.mode != Mode::Float,
+            "the run in {} differs in what its float epochs read, or this one is not quantised: \
+             train it in full",
             from.display()
         );
         found.meta.recipe = recipe.to_toml()?;
+        // Thresholds and scales are still as they start.
+        for (k, value) in initial(recipe, classes).into_iter().enumerate() {
+            if matches!(ROLES[k], Role::Threshold | Role::Scale) {
+                found.average[k].clone_from(&value);
+                found.values[k] = value;
+                found.moments[k] = None;
+            }
+        }
         Ok(found)
     }
 

@@ -33,7 +33,10 @@ impl<'a> Trainer<'a> {
             path.display()
         );
         let (found, source) = match (&options.float_from, found) {
-            (Some(from), None) => (Some(Self::float_part(from, recipe)?), from.clone()),
+            (Some(from), None) => {
+                let classes = corpus.labels().len();
+                (Some(Self::float_part(from, recipe, classes)?), from.clone())
+            }
             (_, found) => (found, path),
         };
         if let Some(found) = &found {

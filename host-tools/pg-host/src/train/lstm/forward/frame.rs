@@ -56,14 +56,15 @@ impl Shard {
         out: &mut [f32],
     ) {
         let (r, h, n) = (self.clips, spec.hidden, spec.rows());
-        let (mut open, mut changed) = (0u32, 0u32);
+        let (mut open, mut changed, mut entries) = (0u32, 0u32, 0.0f32);
         for clip in 0..r {
             let zs = (frame * r + clip) * n;
             let gates = &mut self.gates[zs..zs + n];
             let z_hb = &mut self.z_hb[zs..zs + n];
             if spec.gated() {
                 let z_lb = &mut self.z_lb[zs..zs + n];
-                open += gate(spec, weights, training, z_hb, z_lb, gates);
+                let masks = &mut self.masks[..h];
+                open += gate(spec, weights, training, z_hb, z_lb, masks, gates);
             } else {
                 let limit = if spec.quantised() { Z_LIMIT } else { 30.0 };
                 let rows = weights.row_scale[..n].iter().zip(&weights.bias[..n]);
@@ -112,6 +113,7 @@ impl Shard {
                         let code = round_half_up(result[k] * inverse).clamp(-max, max);
                         let (high, low) = split(code, digit, 1.0 / digit);
                         changed += u32::from(high != hb[k]);
+                        entries += (high - hb[k]).abs();
                         hb_next[k] = high;
                         lb_next[k] = low;
                         result[k] = code * scale;
@@ -131,6 +133,7 @@ impl Shard {
         // The digits of the last frame are applied by the frame after it.
         if frame + 1 < frames {
             self.stats.changed += u64::from(changed);
+            self.stats.entries += (entries / spec.digit()) as u64;
         }
     }
 }

@@ -66,7 +66,7 @@ impl Shard {
         let (r, t, i) = (self.clips, inputs.frames, spec.inputs);
         let (inverse, max) = (1.0 / weights.scale_x, spec.code_max());
         let digit = spec.digit();
-        let mut changed = 0u32;
+        let (mut changed, mut entries) = (0u32, 0u64);
         for clip in 0..r {
             for frame in 0..t {
                 let source = &inputs.x[((start + clip) * t + frame) * i..][..i];
@@ -87,21 +87,26 @@ impl Shard {
                             (*hb, *lb) = split(q, digit, 1.0 / digit);
                         }
                         // Before the first frame every digit is zero.
+                        let mut steps = 0.0f32;
                         if frame == 0 {
-                            changed += now.iter().map(|a| u32::from(*a != 0.0)).sum::<u32>();
+                            for a in now.iter() {
+                                changed += u32::from(*a != 0.0);
+                                steps += a.abs();
+                            }
                         } else {
                             let before = &before[at - r * i..at - r * i + i];
-                            changed += now
-                                .iter()
-                                .zip(before)
-                                .map(|(a, b)| u32::from(a != b))
-                                .sum::<u32>();
+                            for (a, b) in now.iter().zip(before) {
+                                changed += u32::from(a != b);
+                                steps += (a - b).abs();
+                            }
                         }
+                        entries += (steps / digit) as u64;
                     }
                 }
             }
         }
         self.stats.changed += u64::from(changed);
+        self.stats.entries += entries;
     }
 
     /// Loads the starting hidden codes and cell state.

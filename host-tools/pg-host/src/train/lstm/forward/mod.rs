@@ -9,6 +9,7 @@ mod inputs;
 mod stats;
 mod tape;
 
+pub(super) use gate::group_masks;
 pub use inputs::Inputs;
 pub use stats::Stats;
 pub(super) use tape::Shard;
@@ -166,6 +167,7 @@ impl Shard {
         if !spec.gated() {
             self.stats.open = self.stats.outputs;
             self.stats.changed = self.stats.columns;
+            self.stats.entries = self.stats.columns;
         }
     }
 }

@@ -11,6 +11,8 @@ pub struct Stats {
     pub columns: u64,
     /// Of these, columns whose most significant digit differs from the frame before.
     pub changed: u64,
+    /// Sum of the magnitudes of these changes, in steps of the digit.
+    pub entries: u64,
 }
 
 impl Stats {
@@ -32,6 +34,15 @@ impl Stats {
         }
     }
 
+    /// Steps by which digits changed, per column.
+    pub fn entries_share(&self) -> f64 {
+        if self.columns == 0 {
+            1.0
+        } else {
+            self.entries as f64 / self.columns as f64
+        }
+    }
+
     /// Multiply-accumulates executed over those of a dense pass: a changed
     /// column costs one per row, an open row one per column.
     pub fn executed_share(&self) -> f64 {
@@ -44,5 +55,6 @@ impl Stats {
         self.open += other.open;
         self.columns += other.columns;
         self.changed += other.changed;
+        self.entries += other.entries;
     }
 }

@@ -62,6 +62,8 @@ pub(in crate::train::lstm) struct Shard {
     pub z_lb: Vec<f32>,
     /// `[T, R, N]` gate activations.
     pub gates: Vec<f32>,
+    /// `[H]` room for the masks of one clip and frame.
+    pub masks: Vec<f32>,
     /// Counts of this shard.
     pub stats: Stats,
 }
@@ -81,6 +83,7 @@ impl Shard {
         self.z_hb.resize(frames * clips * n, 0.0);
         self.z_lb.resize(second * frames * clips * n, 0.0);
         self.gates.resize(frames * clips * n, 0.0);
+        self.masks.resize(h, 0.0);
         self.stats = Stats::default();
     }
 }

@@ -1,0 +1,101 @@
+//! From an image back to the integers it was built from.
+
+use super::spec::{
+    AudioSpec, DenseSpec, GateSpec, ImageSpec, LayerSpec, LstmGateSpec, LstmSpec, PoolSpec,
+    WeightCopies,
+};
+use anyhow::{Context, Result};
+use pg_runtime::audio::AudioParams;
+use pg_runtime::image::Image;
+use pg_runtime::layers::{Dense, Layer, Lstm};
+use pg_runtime::layout::Matrix;
+
+/// Everything in an image, independent of its layout: building from it gives
+/// an image that computes the same bytes.
+///
+/// # Errors
+///
+/// None from an image that the runtime validated.
+pub fn unpack(image: &Image<'_>) -> Result<ImageSpec> {
+    let vector = image.test_vector();
+    Ok(ImageSpec {
+        layers: image.layers().map(|l| layer(&l)).collect(),
+        labels: image.labels().map(str::to_owned).collect(),
+        audio: image.audio().map(|a| audio(&a)).transpose()?,
+        detector: image.detector(),
+        test_frames: vector.map_or_else(Vec::new, |v| v.frames().map(<[i8]>::to_vec).collect()),
+    })
+}
+
+fn layer(layer: &Layer<'_>) -> LayerSpec {
+    match layer {
+        Layer::Lstm(l) => LayerSpec::Lstm(lstm(l)),
+        Layer::Dense(l) => LayerSpec::Dense(dense(l)),
+        Layer::MeanPool(p) => LayerSpec::MeanPool(PoolSpec {
+            classes: p.width(),
+            window: p.window(),
+        }),
+        Layer::AttentionPool(p) => LayerSpec::AttentionPool(PoolSpec {
+            classes: p.classes(),
+            window: p.window(),
+        }),
+    }
+}
+
+fn weights(matrix: &Matrix<'_>) -> Vec<i8> {
+    let (rows, columns) = (matrix.rows(), matrix.columns());
+    (0..rows * columns)
+        .map(|k| matrix.weight(k / columns, k % columns))
+        .collect()
+}
+
+fn lstm(l: &Lstm<'_>) -> LstmSpec {
+    let (gate, cell, matrix) = (l.gate(), l.cell(), l.weights());
+    LstmSpec {
+        inputs: l.inputs(),
+        hidden: l.hidden(),
+        split: l.split(),
+        gate: LstmGateSpec {
+            kind: gate.kind(),
+            group: gate.group(),
+            thresholds: gate.thresholds().to_vec(),
+        },
+        weights: weights(matrix),
+        bias: l.bias().to_vec(),
+        pre: l.pre(),
+        mult: cell.mult.to_vec(),
+        post: cell.post,
+        hidden_requant: cell.hidden,
+        copies: if matrix.has_panels() && matrix.has_rows() {
+            WeightCopies::Two
+        } else {
+            WeightCopies::One
+        },
+    }
+}
+
+fn dense(l: &Dense<'_>) -> DenseSpec {
+    DenseSpec {
+        inputs: l.inputs(),
+        outputs: l.outputs(),
+        split: l.split(),
+        gate: GateSpec {
+            kind: l.gate().kind(),
+            block: l.gate().block(),
+            thresholds: l.gate().thresholds().to_vec(),
+        },
+        weights: weights(l.weights()),
+        bias: l.bias().to_vec(),
+        requant: l.requant().to_vec(),
+        output: l.output(),
+    }
+}
+
+fn audio(a: &AudioParams<'_>) -> Result<AudioSpec> {
+    Ok(AudioSpec {
+        first_bin: u16::try_from(a.first_bin).context("first bin")?,
+        code_limit: a.code_limit,
+        filters: a.filters.to_vec(),
+        norm: a.norm.to_vec(),
+    })
+}
