@@ -96,7 +96,10 @@ impl Target {
         match self {
             // Two words for four digits, and one a chunk of at least eight.
             Self::Swar => columns / 2 + columns.div_ceil(8),
-            Self::Dsp | Self::Simd => columns / 2,
+            Self::Dsp => columns / 2,
+            // Two halves of the digits, and a vector for each before every
+            // 512 columns; whole digits with one before every 64 need less.
+            Self::Simd => columns / 2 + 16 * columns.div_ceil(512),
         }
     }
 

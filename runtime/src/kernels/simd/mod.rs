@@ -104,12 +104,6 @@ impl<const ALLOWED: u8> Limited<ALLOWED> {
 
 impl<const ALLOWED: u8> Kernels for Limited<ALLOWED> {
     const TARGET: Target = Target::Simd;
-    const PLANE_MAX: u32 = 127;
-    const ENTRY_COST: usize = 20;
-
-    fn plane_words(columns: usize) -> usize {
-        arch::plane_words(columns)
-    }
 
     fn chunk(largest: u32, row_sum: u32, columns: usize) -> usize {
         arch::chunk(largest, row_sum, columns)

@@ -21,11 +21,6 @@ pub const fn chunk(_: u32, _: u32, columns: usize) -> usize {
     columns
 }
 
-/// See [`crate::kernels::Kernels::plane_words`].
-pub const fn plane_words(columns: usize) -> usize {
-    columns / 4
-}
-
 /// See [`crate::kernels::Kernels::dots`].
 #[target_feature(enable = "neon,dotprod")]
 pub fn dotprod(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {

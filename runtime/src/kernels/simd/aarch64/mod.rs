@@ -6,7 +6,7 @@ mod dots;
 mod predict;
 
 pub use detect::Features;
-pub use dots::{chunk, plane_words};
+pub use dots::chunk;
 
 use super::{Entries, plain};
 use crate::kernels::changes::{self, Found};

@@ -13,7 +13,8 @@
 //! multiplications and two additions, without widening each product.
 //!
 //! A plane holds, for every chunk, the start of the lanes and then the digits,
-//! vector by vector; with two halves a vector of each in turn.
+//! vector by vector; with two halves a vector of each in turn. Its room is
+//! [`crate::layout::Target::plane_words`].
 
 use super::{ROWS, VECTOR, WORDS, by_fours, load, store};
 use crate::kernels::Plane;
@@ -27,7 +28,8 @@ const HALF_MAX: u32 = 8;
 const HALVES: usize = 8;
 const LANE: u32 = i16::MAX as u32;
 
-/// Vectors of columns whose products with digits up to `largest` fit a lane.
+/// Vectors of columns whose products with digits up to `largest` fit a lane: 2
+/// of whole digits at least, 16 of halves.
 const fn vectors(largest: u32) -> usize {
     (LANE / (2 * 127 * largest)) as usize
 }
@@ -41,14 +43,6 @@ pub fn chunk(largest: u32, row_sum: u32, columns: usize) -> usize {
     } else {
         (VECTOR * vectors(largest)).min(columns)
     }
-}
-
-/// See [`crate::kernels::Kernels::plane_words`]: two halves of the digits,
-/// with a start each a chunk.
-pub const fn plane_words(columns: usize) -> usize {
-    const { assert!(vectors(HALF_MAX) == 16 && vectors(WHOLE_MAX) == 2) };
-    // One start of 8 words for two vectors of whole digits is less.
-    columns / 2 + 2 * WORDS * columns.div_ceil(16 * VECTOR)
 }
 
 /// Whether digits are in halves, and the vectors of columns between folds.

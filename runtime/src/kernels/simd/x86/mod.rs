@@ -9,7 +9,7 @@ mod predict;
 mod vnni;
 
 pub use detect::Features;
-pub use dots::{chunk, plane_words};
+pub use dots::chunk;
 
 use super::{Entries, plain};
 use crate::kernels::changes::{self, Found};
