@@ -11,7 +11,7 @@
 //! |---|---|---|---|
 //! | [`Target::Swar`] | any; Cortex-M0/M0+/M3, RV32 | `w + 128` | `w + 128`, padded to 8 columns |
 //! | [`Target::Dsp`] | Cortex-M4/M7, Cortex-M33 with DSP | `w`, rows 0, 2, 1, 3 of each four | pairs `w0 + 256 * w1`, padded to 8 |
-//! | [`Target::Simd`] | x86-64, aarch64 | `w` | `w`, padded to 64 |
+//! | [`Target::Simd`] | x86-64, aarch64 | `w + 128`, rows 0, 16, 1, 17, ... of each 32 | `w + 128`, padded to 32 |
 //!
 //! The exporter writes through the same functions that the loader reads with.
 
@@ -76,7 +76,7 @@ impl Target {
     pub const fn row_columns(self, columns: usize) -> usize {
         match self {
             Self::Swar | Self::Dsp => columns.next_multiple_of(8),
-            Self::Simd => columns.next_multiple_of(64),
+            Self::Simd => columns.next_multiple_of(32),
         }
     }
 
@@ -96,7 +96,10 @@ impl Target {
         match self {
             // Two words for four digits, and one a chunk of at least eight.
             Self::Swar => columns / 2 + columns.div_ceil(8),
-            Self::Dsp | Self::Simd => columns / 2,
+            Self::Dsp => columns / 2,
+            // Two halves of the digits, and a vector for each before every
+            // 512 columns; whole digits with one before every 64 need less.
+            Self::Simd => columns / 2 + 16 * columns.div_ceil(512),
         }
     }
 
@@ -131,15 +134,18 @@ impl Target {
         let lane = match self {
             // Bits 0 and 1 exchanged.
             Self::Dsp => (lane & !3) | ((lane & 1) << 1) | ((lane >> 1) & 1),
-            Self::Swar | Self::Simd => lane,
+            // Rows j and j + 16 share a 16-bit lane: the sums of the lower and
+            // of the upper bytes are then rows in their natural order.
+            Self::Simd => (lane & !31) | ((lane & 15) << 1) | ((lane >> 4) & 1),
+            Self::Swar => lane,
         };
         (panel * columns + column) * height + lane
     }
 
     const fn encode_byte(self, weight: i8) -> u8 {
         match self {
-            Self::Swar => (weight as u8) ^ 0x80,
-            Self::Dsp | Self::Simd => weight as u8,
+            Self::Swar | Self::Simd => (weight as u8) ^ 0x80,
+            Self::Dsp => weight as u8,
         }
     }
 
@@ -147,7 +153,7 @@ impl Target {
     #[must_use]
     pub const fn encode_row_word(self, weights: [i8; 4]) -> u32 {
         match self {
-            Self::Swar => {
+            Self::Swar | Self::Simd => {
                 u32::from_le_bytes([
                     weights[0] as u8,
                     weights[1] as u8,
@@ -160,12 +166,6 @@ impl Target {
                 let high = (weights[2] as i32 + 256 * weights[3] as i32) as u16;
                 low as u32 | ((high as u32) << 16)
             }
-            Self::Simd => u32::from_le_bytes([
-                weights[0] as u8,
-                weights[1] as u8,
-                weights[2] as u8,
-                weights[3] as u8,
-            ]),
         }
     }
 
@@ -173,7 +173,7 @@ impl Target {
     #[must_use]
     pub const fn decode_row_word(self, word: u32) -> [i8; 4] {
         let word = match self {
-            Self::Swar => word ^ 0x8080_8080,
+            Self::Swar | Self::Simd => word ^ 0x8080_8080,
             // The odd weights were lowered by the sign of the even ones.
             Self::Dsp => {
                 let low = (word as u16).wrapping_add(((word as u16) & 0x80) << 1);
@@ -181,7 +181,6 @@ impl Target {
                 let high = high.wrapping_add((high & 0x80) << 1);
                 low as u32 | ((high as u32) << 16)
             }
-            Self::Simd => word,
         };
         let b = word.to_le_bytes();
         [b[0] as i8, b[1] as i8, b[2] as i8, b[3] as i8]

@@ -73,17 +73,17 @@ impl Found {
 
 /// The constants of one split, repeated in every byte.
 #[derive(Clone, Copy, Debug)]
-struct Masks {
-    shift: u32,
-    digit: u32,
-    remainder: u32,
-    half: u32,
+pub(super) struct Masks {
+    pub shift: u32,
+    pub digit: u32,
+    pub remainder: u32,
+    pub half: u32,
 }
 
-const ONES: u32 = 0x0101_0101;
+pub(super) const ONES: u32 = 0x0101_0101;
 
 impl Masks {
-    const fn new(split: Split) -> Self {
+    pub const fn new(split: Split) -> Self {
         let shift = split.shift() as u32;
         Self {
             shift,
@@ -159,10 +159,32 @@ pub fn scan(
     height: u32,
     lists: &mut [u32],
 ) -> Found {
-    let masks = Masks::new(split);
     let mut lists = Lists::new(lists);
+    let columns = scan_words(
+        Masks::new(split),
+        codes,
+        applied,
+        rest,
+        0,
+        height,
+        &mut lists,
+    );
+    lists.finish(columns)
+}
+
+/// [`scan`] from the column at offset `base` on; returns the columns that
+/// changed.
+#[inline(always)]
+pub(super) fn scan_words(
+    masks: Masks,
+    codes: &[u32],
+    applied: &mut [u32],
+    rest: &mut [u32],
+    mut base: u32,
+    height: u32,
+    lists: &mut Lists<'_>,
+) -> u32 {
     let mut columns = 0;
-    let mut base = 0;
     for ((&code, applied), rest) in codes.iter().zip(applied).zip(rest) {
         let v = code ^ 0x8080_8080;
         let now = masks.digits(v);
@@ -173,7 +195,7 @@ pub fn scan(
         }
         base += 4 * height;
     }
-    lists.finish(columns)
+    columns
 }
 
 /// Lists every digit that is not zero, as [`scan`] would from a state of
@@ -200,7 +222,7 @@ pub fn scan_from_zero(
 }
 
 /// Two lists that grow towards each other in one buffer.
-struct Lists<'l> {
+pub(super) struct Lists<'l> {
     buffer: &'l mut [u32],
     plus: usize,
     minus: usize,
@@ -208,7 +230,7 @@ struct Lists<'l> {
 
 impl<'l> Lists<'l> {
     /// The last word is the end of the list of columns to subtract.
-    fn new(buffer: &'l mut [u32]) -> Self {
+    pub fn new(buffer: &'l mut [u32]) -> Self {
         let minus = buffer.len().saturating_sub(1);
         if let Some(last) = buffer.last_mut() {
             *last = END;
@@ -248,7 +270,7 @@ impl<'l> Lists<'l> {
     // One word stays free for the end of the list of columns to add. When the
     // lists have met, they stay as they are: `finish` sees it.
     #[inline(always)]
-    fn push_plus(&mut self, offset: u32) {
+    pub fn push_plus(&mut self, offset: u32) {
         if self.plus < self.minus {
             if let Some(entry) = self.buffer.get_mut(self.plus) {
                 *entry = offset;
@@ -258,7 +280,7 @@ impl<'l> Lists<'l> {
     }
 
     #[inline(always)]
-    fn push_minus(&mut self, offset: u32) {
+    pub fn push_minus(&mut self, offset: u32) {
         if self.plus < self.minus {
             self.minus -= 1;
             if let Some(entry) = self.buffer.get_mut(self.minus) {
@@ -267,7 +289,7 @@ impl<'l> Lists<'l> {
         }
     }
 
-    fn finish(self, columns: u32) -> Found {
+    pub fn finish(self, columns: u32) -> Found {
         let fits = self.plus < self.minus;
         if let (true, Some(end)) = (fits, self.buffer.get_mut(self.plus)) {
             *end = END;

@@ -29,11 +29,18 @@ pub mod cell;
 pub mod changes;
 pub mod gate;
 pub mod naive;
+#[cfg(any(
+    all(target_arch = "x86_64", target_feature = "sse2"),
+    all(target_arch = "aarch64", target_feature = "neon"),
+))]
+pub mod simd;
 pub mod swar;
 
 pub use changes::Changes;
 
 use crate::layout::Target;
+use crate::quant::Split;
+use changes::Found;
 
 /// Digits prepared for [`Kernels::dots`].
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +88,18 @@ pub trait Kernels {
     /// number beyond the matrix gives 0.
     fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]);
 
+    /// Finds the digits that changed: see [`changes::scan`].
+    fn scan(
+        split: Split,
+        codes: &[u32],
+        applied: &mut [u32],
+        rest: &mut [u32],
+        lists: &mut [u32],
+    ) -> Found {
+        let height = Self::TARGET.panel() as u32;
+        changes::scan(split, codes, applied, rest, height, lists)
+    }
+
     /// The gate of single rows: writes the rows that open, in ascending
     /// order, to `open` and returns how many; see [`gate::within`].
     fn within(predictions: &[i16], thresholds: &[i16], open: &mut [u16]) -> usize {
@@ -99,6 +118,16 @@ pub trait Kernels {
 }
 
 /// The kernels of the target this is compiled for.
+#[cfg(any(
+    all(target_arch = "x86_64", target_feature = "sse2"),
+    all(target_arch = "aarch64", target_feature = "neon"),
+))]
+pub type Selected = simd::Simd;
+/// The kernels of the target this is compiled for.
+#[cfg(not(any(
+    all(target_arch = "x86_64", target_feature = "sse2"),
+    all(target_arch = "aarch64", target_feature = "neon"),
+)))]
 pub type Selected = swar::Swar;
 
 #[cfg(test)]

@@ -127,6 +127,45 @@ fn check_predict<K: Kernels>(
     assert_eq!(loaded, got);
 }
 
+fn check_scan<K: Kernels>(split: Split, steps: &[Vec<i8>], room: usize) {
+    let height = K::TARGET.panel();
+    let width = K::TARGET.row_columns(steps[0].len());
+    let mut applied = vec![changes::zero_digits(split); width / 4];
+    let mut want = applied.clone();
+    for step in steps {
+        let (low, high) = split.range();
+        let codes: Vec<i8> = (step.iter())
+            .map(|&q| i16::from(q).clamp(low, high) as i8)
+            .collect();
+        let codes = pack(&codes, width);
+        let sorted = |found: &changes::Found, lists: &[u32]| {
+            found.changes(lists).map(|c| {
+                let entries = [c.plus, c.minus].map(|l| Changes::entries(l).to_vec());
+                entries.map(|mut list| {
+                    list.sort_unstable();
+                    list
+                })
+            })
+        };
+        let mut lists = [vec![0; room], vec![0; room]];
+        let mut rest = [vec![0; width / 4], vec![0; width / 4]];
+        let found = K::scan(split, &codes, &mut applied, &mut rest[0], &mut lists[0]);
+        let height = height as u32;
+        let portable = changes::scan(
+            split,
+            &codes,
+            &mut want,
+            &mut rest[1],
+            height,
+            &mut lists[1],
+        );
+        assert_eq!(found.columns, portable.columns);
+        assert_eq!(sorted(&found, &lists[0]), sorted(&portable, &lists[1]));
+        assert_eq!(rest[0], rest[1]);
+        assert_eq!(applied, want);
+    }
+}
+
 /// Runs the common test of kernels over an implementation.
 macro_rules! kernel_tests {
     ($name:ident, $kernels:ty) => {
@@ -167,8 +206,18 @@ macro_rules! kernel_tests {
                 }
 
                 #[test]
+                fn scan_equals_its_definition(
+                    steps in (1usize..100).prop_flat_map(|n| proptest::collection::vec(
+                        proptest::collection::vec(-127i8..=127, n), 1..4)),
+                    (bits, msb) in (2u8..=8).prop_flat_map(|b| (Just(b), 1..=b)),
+                    room in prop_oneof![Just(40_000usize), 0usize..300],
+                ) {
+                    check_scan::<K>(Split::new(bits, msb, true).unwrap(), &steps, room);
+                }
+
+                #[test]
                 fn within_equals_its_definition(
-                    rows in proptest::collection::vec((any::<i16>(), -1i16..=i16::MAX), 0..70)
+                    rows in proptest::collection::vec((any::<i16>(), prop_oneof![any::<i16>(), 0i16..=i16::MAX]), 0..70)
                 ) {
                     let (a, t): (Vec<i16>, Vec<i16>) = rows.iter().copied().unzip();
                     let mut open = vec![0; rows.len()];
@@ -252,3 +301,29 @@ macro_rules! kernel_tests {
 
 kernel_tests!(portable, swar::Swar);
 kernel_tests!(selected, Selected);
+
+// What the processor lacks is left out at run time: there the variants below
+// repeat the ones before them.
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::*;
+    use simd::{Features, Limited};
+
+    kernel_tests!(plain, Limited<{ Features::PLAIN }>);
+    kernel_tests!(avx2, Limited<{ Features::AVX2 }>);
+    kernel_tests!(avx_vnni, Limited<{ Features::AVX2 | Features::AVX_VNNI }>);
+    kernel_tests!(
+        avx512_vnni,
+        Limited<{ Features::AVX2 | Features::AVX512_VNNI }>
+    );
+}
+
+#[cfg(target_arch = "aarch64")]
+mod aarch64 {
+    use super::*;
+    use simd::{Features, Limited};
+
+    kernel_tests!(plain, Limited<{ Features::PLAIN }>);
+    kernel_tests!(neon, Limited<{ Features::NEON }>);
+    kernel_tests!(dotprod, Limited<{ Features::NEON | Features::DOTPROD }>);
+}

@@ -166,14 +166,7 @@ impl Lstm<'_> {
         let (split, columns) = (self.split, self.columns());
         let room = self.change_words();
         let lists = scratch.lists.get_mut(..room).unwrap_or(&mut []);
-        let mut found = changes::scan(
-            split,
-            state.codes,
-            state.applied,
-            scratch.rest,
-            HEIGHT,
-            lists,
-        );
+        let mut found = Selected::scan(split, state.codes, state.applied, scratch.rest, lists);
         if strategy == Strategy::FromZero {
             found = changes::scan_from_zero(split, state.applied, 0, HEIGHT, lists);
             self.store_biases(state, scratch);
