@@ -3,7 +3,8 @@
 //! Every family of cores implements [`Kernels`] over its own arrangement of
 //! the weights ([`crate::layout`]); [`Selected`] is the one place where the
 //! choice is made. [`naive`] is the oracle: it follows the definitions with no
-//! regard for speed, and every kernel is tested against it by the same macro.
+//! regard for speed, and every kernel is tested against it by the same checks,
+//! on the host and on every emulated core (`conformance`).
 //!
 //! # The operations
 //!
@@ -27,6 +28,8 @@
 
 pub mod cell;
 pub mod changes;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod gate;
 pub mod naive;
 pub mod swar;
