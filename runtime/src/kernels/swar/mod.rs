@@ -35,6 +35,7 @@ use portable as isa;
 #[cfg(pg_isa = "thumb1")]
 use thumb1 as isa;
 
+use super::cell::Constants;
 use super::{Changes, Kernels, Plane};
 use crate::layout::Target;
 
@@ -88,6 +89,21 @@ impl Kernels for Swar {
     #[inline]
     fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
         isa::dots(rows, plane, list, sums);
+    }
+
+    #[inline]
+    fn load_within(
+        accumulators: &[u32],
+        predictions: &mut [i16],
+        thresholds: &[i16],
+        open: &mut [u16],
+    ) -> usize {
+        isa::load_within(accumulators, predictions, thresholds, open)
+    }
+
+    #[inline]
+    fn cells(constants: &Constants<'_>, a: &[i16], state: &mut [i16], codes: &mut [i8]) {
+        isa::cells(constants, a, state, codes);
     }
 }
 

@@ -51,21 +51,21 @@ pub fn plane(digits: &[u32], columns: usize, chunk: usize, words: &mut [u32]) {
 pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
     let stored = plane.columns / 4;
     let chunk = (plane.chunk / 4).max(2);
-    let words = 2 * stored + stored.div_ceil(chunk);
-    let (list, sums) = match (list.get(..sums.len()), sums.get_mut(..list.len())) {
-        (Some(list), _) => (list, sums),
-        (None, Some(sums)) => (list, sums),
-        (None, None) => return,
+    let count = list.len().min(sums.len());
+    let (list, _) = list.split_at(count);
+    let (sums, _) = sums.split_at_mut(count);
+    let words = plane.words;
+    // Whole chunks need a word each; where there is one, no division.
+    let starts = if chunk >= stored {
+        1
+    } else {
+        stored.div_ceil(chunk)
     };
-    let Some(height) = rows.len().checked_div(stored) else {
+    let Some(plane) = words.get(..2 * stored + starts).filter(|_| stored > 0) else {
         sums.fill(0);
         return;
     };
-    let inside = |row: &u16| usize::from(*row) < height;
-    let Some(plane) = plane.words.get(..words) else {
-        sums.fill(0);
-        return;
-    };
+    let inside = |&row: &u16| (usize::from(row) + 1) * stored <= rows.len();
     let run = |list: &[u16], sums: &mut [i32]| {
         let job = Job {
             rows: rows.as_ptr(),

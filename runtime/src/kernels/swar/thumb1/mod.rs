@@ -23,10 +23,14 @@
 //! the portable kernels', so their bounds hold.
 #![allow(unsafe_code)]
 
+mod cells;
 mod dots;
+mod gate;
 mod predict;
 
+pub use cells::cells;
 pub use dots::{dots, plane};
+pub use gate::load_within;
 pub use predict::predict;
 
 use super::lanes;

@@ -30,25 +30,24 @@ struct Job {
 /// See [`crate::kernels::Kernels::predict`].
 pub fn predict(accumulators: &mut [u32], weights: &[u32], columns: usize, lists: &Changes<'_>) {
     let stride = columns * (HEIGHT / 4);
-    let count = match weights.len().checked_div(stride) {
-        Some(count) => count.min(accumulators.len() / ACCUMULATORS),
-        None => 0,
-    };
+    let count = accumulators.len() / ACCUMULATORS;
+    if count == 0 || weights.len() < count * stride {
+        return;
+    }
     // Every entry must be the offset of a column, and the mark at the end be
     // there. Looking at the lists once is little beside walking them for every
     // panel.
     let limit = (columns * HEIGHT) as u32;
+    let inside = |&e: &u32| e < limit && e.is_multiple_of(HEIGHT as u32);
     let sound = |list: &[u32]| {
-        let entries = Changes::entries(list).iter();
-        list.last() == Some(&changes::END)
-            && entries.fold(true, |sound, &e| {
-                sound & (e < limit && e % HEIGHT as u32 == 0)
-            })
+        list.last() == Some(&changes::END) && Changes::entries(list).iter().all(inside)
     };
-    // Lists with the same end share memory: both are empty.
+    if !sound(lists.plus) || !sound(lists.minus) {
+        return;
+    }
+    // Lists that end together share memory: both are empty.
     let plus_end = lists.plus.as_ptr_range().end;
-    let apart = plus_end != lists.minus.as_ptr_range().end;
-    if count == 0 || !apart || !sound(lists.plus) || !sound(lists.minus) {
+    if plus_end == lists.minus.as_ptr_range().end {
         return;
     }
     let net = (lists.plus.len() as u32).wrapping_sub(lists.minus.len() as u32);
