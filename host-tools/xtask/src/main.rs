@@ -1,5 +1,6 @@
 //! `cargo xtask TASK`: everything a contributor or CI runs.
 
+mod conformance;
 mod demo;
 mod results;
 mod setup;

@@ -1,7 +1,7 @@
 //! Everything CI runs, in the order in which it fails fastest.
 
-use crate::setup;
 use crate::shell::{build_host, cargo, pg_host, run as show};
+use crate::{conformance, setup};
 use anyhow::Result;
 use std::path::Path;
 
@@ -24,6 +24,7 @@ pub fn run() -> Result<()> {
     runtime()?;
     lints()?;
     host()?;
+    conformance::run()?;
     emulators()?;
     eprintln!(
         "\nall checks passed in {:.0} s",

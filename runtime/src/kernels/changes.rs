@@ -16,7 +16,7 @@ use crate::quant::Split;
 
 /// Ends a list of [`Changes`]. No offset reaches it: a panel has at most
 /// 2^14 columns of 64 bytes.
-pub const END: u32 = 0x8000_0000;
+pub const END: u32 = u32::MAX;
 
 /// The columns to add to and to subtract from the accumulators.
 ///

@@ -3,7 +3,8 @@
 //! Every family of cores implements [`Kernels`] over its own arrangement of
 //! the weights ([`crate::layout`]); [`Selected`] is the one place where the
 //! choice is made. [`naive`] is the oracle: it follows the definitions with no
-//! regard for speed, and every kernel is tested against it by the same macro.
+//! regard for speed, and every kernel is tested against it by the same checks,
+//! on the host and on every emulated core (`conformance`).
 //!
 //! # The operations
 //!
@@ -27,6 +28,8 @@
 
 pub mod cell;
 pub mod changes;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod gate;
 pub mod naive;
 #[cfg(any(
@@ -56,7 +59,8 @@ pub struct Plane<'p> {
 /// The operations a family of cores must provide.
 ///
 /// Slices have the lengths stated; implementations that rely on it check them
-/// once per call and do nothing, or write zeros, where one is too short.
+/// once per call and do nothing, or write zeros, where one is too short. Slices
+/// of 16-bit numbers start on a word, as they do in the arena and the image.
 pub trait Kernels {
     /// The arrangement of the weights these kernels read.
     const TARGET: Target;
@@ -104,6 +108,19 @@ pub trait Kernels {
     /// order, to `open` and returns how many; see [`gate::within`].
     fn within(predictions: &[i16], thresholds: &[i16], open: &mut [u16]) -> usize {
         gate::within(predictions, thresholds, open)
+    }
+
+    /// [`Self::load`] and [`Self::within`] in one pass over the accumulators,
+    /// which hold numbers up to 32767 in magnitude; thresholds are not
+    /// negative.
+    fn load_within(
+        accumulators: &[u32],
+        predictions: &mut [i16],
+        thresholds: &[i16],
+        open: &mut [u16],
+    ) -> usize {
+        Self::load(accumulators, predictions);
+        Self::within(predictions, thresholds, open)
     }
 
     /// The LSTM's cell: see [`cell::update`].

@@ -1,8 +1,8 @@
 //! The prediction pass of [`super::Swar`].
 #![allow(unsafe_code)]
 
-use super::{EVEN, OFFSET};
 use crate::kernels::Changes;
+use crate::kernels::swar::{EVEN, OFFSET};
 use crate::layout::Target;
 
 /// Bytes of a column in a panel.

@@ -1,7 +1,7 @@
 //! Dot products of [`super::Swar`]: two weights a multiplication.
 
-use super::{EVEN, OFFSET};
 use crate::kernels::Plane;
+use crate::kernels::swar::{EVEN, OFFSET};
 
 /// See [`crate::kernels::Kernels::plane`].
 pub fn plane(digits: &[u32], columns: usize, chunk: usize, words: &mut [u32]) {
