@@ -2,7 +2,8 @@
 
 use super::board::{Board, Sizes};
 use super::protocol::{Outputs, Record, host_outputs};
-use super::run::{LogLine, run};
+use super::process::LogLine;
+use super::run::run;
 use crate::image::ImageBytes;
 use anyhow::{Result, bail};
 use serde::Serialize;
