@@ -67,9 +67,8 @@ impl Machine<'_> {
     /// Exit code, standard output and standard error of the emulator.
     fn emulate(&self, folder: &Path) -> Result<(Option<i32>, Vec<u8>, Vec<u8>)> {
         let loader = format!("loader,file=model.pgi,addr={:#x},force-raw=on", self.model);
-        let create = |name| {
-            std::fs::File::create(folder.join(name)).context("cannot make a log file")
-        };
+        let create =
+            |name| std::fs::File::create(folder.join(name)).context("cannot make a log file");
         let mut child = Command::new(self.qemu)
             .args(self.args)
             .args(["-display", "none", "-serial", "none", "-monitor", "none"])

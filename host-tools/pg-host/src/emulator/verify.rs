@@ -1,8 +1,8 @@
 //! Host against emulated board, byte for byte.
 
 use super::board::{Board, Sizes};
-use super::protocol::{Outputs, Record, host_outputs};
 use super::process::LogLine;
+use super::protocol::{Outputs, Record, host_outputs};
 use super::run::run;
 use crate::image::ImageBytes;
 use anyhow::{Result, bail};

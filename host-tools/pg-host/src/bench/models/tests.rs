@@ -1,0 +1,1 @@
+//! Snippets whose cycles the cores' manuals state.
