@@ -17,6 +17,18 @@ const CALIBRATION: u32 = 10_000;
 /// Rows of a plain matrix that are kept in memory.
 const TILE: usize = 64;
 
+/// A plain loop over weights, activations and outputs.
+type Gemv = fn(&[i8], &[i8], &mut [i32]);
+
+/// The plain loops at the sizes of a small and a large LSTM: 40 inputs and 128
+/// hidden units, and 300 of both.
+const PLAIN: [(&str, Gemv, [usize; 2]); 4] = [
+    ("plain-512x168", plain::gemv, [512, 168]),
+    ("plain-1200x600", plain::gemv, [1200, 600]),
+    ("blocked-512x168", plain::gemv_blocked, [512, 168]),
+    ("blocked-1200x600", plain::gemv_blocked, [1200, 600]),
+];
+
 /// Why the benches stopped; `M` is the meter's error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, defmt::Format)]
 pub enum Error<M> {
@@ -41,8 +53,10 @@ pub fn run<M: Meter>(
 ) -> Result<(), Error<M::Error>> {
     known_loop(meter)?;
     engine(image, inputs, arena, meter)?;
-    plain_gemv("plain-512x168", [512, 168], bytes, meter)?;
-    plain_gemv("plain-1200x600", [1200, 600], bytes, meter)
+    for (name, gemv, shape) in PLAIN {
+        plain_gemv(name, gemv, shape, bytes, meter)?;
+    }
+    Ok(())
 }
 
 /// A loop whose instructions are known: the check of the meter itself.
@@ -96,7 +110,7 @@ fn dense_macs(layer: &Layer<'_>) -> u32 {
     }
 }
 
-/// The plain int8 loop on a matrix of `[rows, columns]`.
+/// A plain int8 loop on a matrix of `[rows, columns]`.
 ///
 /// The matrix is a tile of rows, multiplied again and again until all rows
 /// are done: without caches that costs what the whole matrix would, and it
@@ -104,6 +118,7 @@ fn dense_macs(layer: &Layer<'_>) -> u32 {
 /// as any: the loop takes the same time for all.
 fn plain_gemv<M: Meter>(
     name: &'static str,
+    gemv: Gemv,
     [rows, columns]: [usize; 2],
     bytes: &[u8],
     meter: &mut M,
@@ -127,7 +142,7 @@ fn plain_gemv<M: Meter>(
         let tile = weights.get(..count * columns).unwrap_or(&[]);
         let outputs = outputs.get_mut(..count).unwrap_or(&mut []);
         meter.start();
-        plain::gemv(black_box(tile), black_box(activations), outputs);
+        gemv(black_box(tile), black_box(activations), outputs);
         meter.stop();
         for &output in outputs.iter() {
             case.digest(output as u32);

@@ -128,3 +128,6 @@ impl Instruction {
 fn bit(register: u32) -> Registers {
     1 << (register & 31)
 }
+
+#[cfg(test)]
+mod tests;

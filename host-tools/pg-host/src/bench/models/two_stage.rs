@@ -21,8 +21,8 @@ impl Model for TwoStage {
             // One stall each at best.
             Class::Load | Class::Store => 2 * n,
             Class::MultiplyLong => 2 * n,
-            // 36 stalls.
-            Class::Divide => 37 * n,
+            // 37 stalls.
+            Class::Divide => 38 * n,
             // 2 stalls when taken, none when not.
             Class::Branch => 3 * x.taken + x.sequential(),
             // One stall.
