@@ -2,7 +2,7 @@
 
 use core::hint::black_box;
 
-use pg_runtime::engine::Engine;
+use pg_runtime::engine::{Engine, Output};
 use pg_runtime::error::EngineError;
 use pg_runtime::image::Image;
 use pg_runtime::layers::Layer;
@@ -73,6 +73,13 @@ fn known_loop<M: Meter>(meter: &mut M) -> Result<(), Error<M::Error>> {
     meter.finish(&case).map_err(Error::Meter)
 }
 
+/// A function of its own, as in an application: inlined into the bench, its
+/// code would change with every case that is added.
+#[inline(never)]
+fn push<'e>(engine: &'e mut Engine<'_, '_>, codes: &[i8]) -> Result<Output<'e>, EngineError> {
+    engine.push(codes)
+}
+
 /// The whole engine: one step per frame, state carried throughout.
 fn engine<M: Meter>(
     image: &Image<'_>,
@@ -90,7 +97,7 @@ fn engine<M: Meter>(
     for frame in inputs.frames() {
         let codes = <[i8]>::ref_from_bytes(frame).unwrap_or(&[]);
         meter.start();
-        let output = engine.push(codes);
+        let output = push(&mut engine, codes);
         meter.stop();
         let output = output.map_err(Error::Engine)?;
         for &value in output.posteriors {

@@ -1,5 +1,6 @@
 //! The table of cores, and the bench firmware of each.
 
+use super::mca::Schedule;
 use crate::emulator::firmware_folder;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -26,8 +27,8 @@ pub struct Core {
     pub model: u64,
     /// Cycle models that apply, the one to quote first.
     pub models: Vec<String>,
-    /// What llvm-mca calls a core whose schedule it has.
-    pub mca: Vec<String>,
+    /// Schedules of llvm-mca that apply.
+    pub mca: Vec<Schedule>,
 }
 
 #[derive(Deserialize)]

@@ -5,13 +5,14 @@
 //! with the counting plugin, classifies what was executed ([`decode`]) and
 //! applies the core models ([`models`]). `firmware/bench/CYCLES.md` states
 //! models, sources and limits. [`records`] keeps the results that a later run
-//! is checked against.
+//! is checked against, and [`mca`] compares with a static analyser.
 
 mod analysis;
 mod core;
 pub mod decode;
 mod emulate;
 mod inputs;
+pub mod mca;
 pub mod models;
 mod plugin;
 mod profile;

@@ -97,6 +97,17 @@ mod tests {
     }
 
     #[test]
+    fn missing_emulator() {
+        let error = version("qemu-system-nothing").expect_err("no such program");
+        let words = error.to_string();
+        assert!(
+            words.contains("cannot start qemu-system-nothing"),
+            "{words}"
+        );
+        assert!(words.contains("apt-get install"), "{words}");
+    }
+
+    #[test]
     fn artifact_of_the_plugin() {
         let messages = concat!(
             r#"{"reason":"compiler-artifact","target":{"name":"other"},"filenames":["/x/o.so"]}"#,

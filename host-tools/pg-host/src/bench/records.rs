@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// A case may need this much more than its record: 3 %.
 const TOLERANCE: f64 = 1.03;
 
+/// Folder of the comparisons with llvm-mca.
+const MCA: &str = "mca";
+
 /// The folder of the records of this checkout.
 ///
 /// # Errors
@@ -20,7 +23,8 @@ pub fn folder() -> Result<PathBuf> {
 }
 
 /// Writes a report's results, one file per core and case, and removes those
-/// of cases that these cores no longer have.
+/// of cases that these cores no longer have. Comparisons with llvm-mca are
+/// written where the report has them.
 ///
 /// # Errors
 ///
@@ -42,6 +46,12 @@ pub fn write(folder: &Path, report: &BenchReport) -> Result<()> {
             };
             write_json(&path(&folder, &case.case), &case)?;
         }
+    }
+    if report.cores.iter().any(|c| !c.loops.is_empty()) {
+        create(&folder.join(MCA))?;
+    }
+    for core in report.cores.iter().filter(|c| !c.loops.is_empty()) {
+        write_json(&path(&folder.join(MCA), &core.core), &core.loops)?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Results, as JSON and as a table.
 
 use super::inputs::InputReport;
+use super::mca::Loop;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,6 +28,9 @@ pub struct CoreReport {
     pub models: Vec<String>,
     /// Results by case.
     pub cases: Vec<CaseReport>,
+    /// The hottest loops against llvm-mca, where asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loops: Vec<Loop>,
 }
 
 /// Result of one case on one core.
@@ -155,6 +159,15 @@ impl fmt::Display for CoreReport {
                     function.instructions, function.cycles, function.function
                 )?;
             }
+        }
+        if !self.loops.is_empty() {
+            writeln!(
+                f,
+                "  cycles of an iteration by llvm-mca, the branch not taken:"
+            )?;
+        }
+        for l in &self.loops {
+            writeln!(f, "{l}")?;
         }
         Ok(())
     }

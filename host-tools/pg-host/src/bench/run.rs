@@ -4,9 +4,10 @@ use super::analysis::Decoded;
 use super::core::Core;
 use super::emulate::emulate;
 use super::inputs::Inputs;
+use super::mca;
 use super::models::{self, Model};
 use super::plugin;
-use super::profile::{Case, Region};
+use super::profile::Case;
 use super::program::Program;
 use super::report::{BenchReport, CaseReport, CoreReport, Cycles, FunctionShare, rounded};
 use crate::emulator::firmware_folder;
@@ -20,6 +21,8 @@ const FUNCTIONS: usize = 8;
 pub struct Options {
     /// List the functions that a case spends its time in.
     pub functions: bool,
+    /// Compare the hottest loops with llvm-mca.
+    pub mca: bool,
 }
 
 /// Builds and runs the benches of `cores`; `progress` is told what begins.
@@ -61,18 +64,25 @@ fn core_report(
     let firmware = firmware_folder()?;
     let root = firmware.parent().context("firmware/ has no parent")?;
     let library = plugin::build(&core.qemu, root)?;
-    let (elf, program) = Program::read(&core.build()?)?;
+    let path = core.build()?;
+    let (elf, program) = Program::read(&path)?;
     progress(&format!("{}: running", core.name));
     let results = emulate(core, &elf, &program, &library, inputs)?;
-    let cases = (results.iter())
-        .map(|(case, region)| case_report(&program, &models, options, case, region))
-        .collect::<Result<_>>()?;
+    let (mut cases, mut loops) = (Vec::new(), Vec::new());
+    for (case, region) in &results {
+        let decoded = Decoded::new(&program, region)?;
+        cases.push(case_report(&program, &models, options, case, &decoded));
+        if options.mca {
+            loops.extend(mca::compare(core, &path, &program, &case.name, &decoded)?);
+        }
+    }
     Ok(CoreReport {
         core: core.name.clone(),
         description: core.description.clone(),
         emulator,
         models: core.models.clone(),
         cases,
+        loops,
     })
 }
 
@@ -81,9 +91,8 @@ fn case_report(
     models: &[&dyn Model],
     options: Options,
     case: &Case,
-    region: &Region,
-) -> Result<CaseReport> {
-    let decoded = Decoded::new(program, region)?;
+    decoded: &Decoded<'_>,
+) -> CaseReport {
     let per_step = |count: u64| rounded(count as f64 / case.steps as f64);
     let cycles = (models.iter())
         .map(|model| {
@@ -102,7 +111,7 @@ fn case_report(
             },
         ));
     }
-    Ok(CaseReport {
+    CaseReport {
         case: case.name.clone(),
         steps: case.steps,
         macs: case.macs,
@@ -112,7 +121,7 @@ fn case_report(
         classes: decoded.classes(),
         cycles,
         functions,
-    })
+    }
 }
 
 /// Every core, and the host where it computes the same, must have the same

@@ -26,6 +26,9 @@ pub struct Bench {
     /// List the functions that each case spends its time in.
     #[arg(long)]
     functions: bool,
+    /// Compare the hottest loops with llvm-mca, from Debian's package llvm.
+    #[arg(long)]
+    mca: bool,
     /// Write the results to firmware/bench/records.
     #[arg(long, conflicts_with = "check")]
     record: bool,
@@ -50,6 +53,7 @@ impl Bench {
         let inputs = Inputs::compose(image, &data, Split::Test, self.clips)?;
         let options = Options {
             functions: self.functions,
+            mca: self.mca,
         };
         let report = bench::run(&cores, &inputs, options, &|what| eprintln!("{what} ..."))?;
         super::show(&report, self.json)?;

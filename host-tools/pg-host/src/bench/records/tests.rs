@@ -30,6 +30,7 @@ fn report(case: &str, instructions: u64) -> BenchReport {
             emulator: String::new(),
             models: vec!["cortex-m4".into()],
             cases: vec![case],
+            loops: Vec::new(),
         }],
     }
 }
