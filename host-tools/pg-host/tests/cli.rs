@@ -201,3 +201,13 @@ fn recipes_with_unknown_fields_are_refused_by_name() {
     assert!(error.contains("no-such-recipe"), "{error}");
     assert!(!Path::new(out).join("model.safetensors").exists());
 }
+
+#[cfg(feature = "bench")]
+#[test]
+fn benches_name_their_cores() {
+    let error = refused(&["bench", "--core", "cortex-m85"]);
+    assert!(error.contains("there is no core"), "{error}");
+    assert!(error.contains("cortex-m0plus, cortex-m3"), "{error}");
+    let error = refused(&["bench", "--clips", "0"]);
+    assert!(error.contains("need frames"), "{error}");
+}

@@ -2,11 +2,15 @@
 //! bytes with the host's.
 
 mod board;
+pub(crate) mod process;
 mod protocol;
 mod run;
 mod verify;
 
+#[cfg(feature = "bench")]
+pub(crate) use board::firmware_folder;
 pub use board::{Board, Sizes, boards, find};
+pub use process::LogLine;
 pub use protocol::{Outputs, Record, Statistics, host_outputs};
-pub use run::{LogLine, Run, run};
+pub use run::{Run, run};
 pub use verify::{Verification, verify};
