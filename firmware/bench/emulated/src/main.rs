@@ -25,12 +25,12 @@ use semihosting::process;
 
 /// Memory of the benches.
 struct Memory {
-    arena: [u32; 16 * 1024],
+    arena: [u32; 24 * 1024],
     frames: [u8; 64 * 1024],
 }
 
 static MEMORY: Once<Memory> = Once::new(Memory {
-    arena: [0; 16 * 1024],
+    arena: [0; 24 * 1024],
     frames: [0; 64 * 1024],
 });
 
@@ -66,7 +66,6 @@ fn session() -> Result<(), Failure> {
     let inputs = Inputs::parse(frames.get(..length).unwrap_or(&[])).map_err(Failure::Inputs)?;
     let region = pg_emulated::model_region();
     let image = Image::parse_region(region).map_err(Failure::Image)?;
-    let bytes = region.get(..image.total_bytes()).unwrap_or(&[]);
 
     let open = |error: semihosting::io::Error| FileError::Open(error.into());
     let mut file = File::create(c"cases.txt").map_err(|e| Failure::File(open(e)))?;
@@ -83,5 +82,5 @@ fn session() -> Result<(), Failure> {
         file.write_all(line.as_bytes())
             .map_err(|error| FileError::Write(error.into()))
     };
-    pg_bench::run(bytes, &image, &inputs, arena, &mut Markers(record)).map_err(Failure::Bench)
+    pg_bench::run(&image, &inputs, arena, &mut Markers(record)).map_err(Failure::Bench)
 }

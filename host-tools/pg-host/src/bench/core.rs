@@ -3,6 +3,7 @@
 use super::mca::Schedule;
 use crate::emulator::firmware_folder;
 use anyhow::{Context, Result, ensure};
+use pg_runtime::layout::Target;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::process::Command;
@@ -17,6 +18,9 @@ pub struct Core {
     pub description: String,
     /// Rust target.
     pub target: String,
+    /// Layout of the weights that the kernels read.
+    #[serde(deserialize_with = "crate::emulator::layout")]
+    pub layout: Target,
     /// Flags for rustc beyond the target.
     pub flags: Vec<String>,
     /// Emulator program.

@@ -42,13 +42,14 @@ pub fn emulate(
     for (argument, function) in MARKERS {
         option += &format!(",{argument}={:#x}", program.address(function)?);
     }
+    let image = inputs.image.clone().for_target(core.layout)?;
     let machine = Machine {
         name: &core.name,
         qemu: &core.qemu,
         args: &core.args,
         more: &["-plugin", &option],
         firmware: elf,
-        image: inputs.image.as_bytes(),
+        image: image.as_bytes(),
         model: core.model,
     };
     if let Err(error) = machine.run(folder.path()) {

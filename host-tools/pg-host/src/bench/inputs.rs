@@ -7,6 +7,7 @@ use crate::spotter::arena;
 use anyhow::{Context, Result, ensure};
 use pg_runtime::audio::{Frontend, MAX_BANDS, quantise};
 use pg_runtime::engine::Engine;
+use pg_runtime::kernels::{Kernels, Selected};
 use pg_runtime::probe::LayerCounts;
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +69,8 @@ impl Inputs {
         for clip in &chosen {
             samples.extend(data.load(clip)?);
         }
-        let parsed = image.image()?;
+        let host = image.clone().for_target(Selected::TARGET)?;
+        let parsed = host.image()?;
         let audio = parsed
             .audio()
             .context("the image has no audio input: the benches cannot feed it")?;
@@ -96,7 +98,7 @@ impl Inputs {
             .map(|w| LayerRates::of(w, u64::from(count)))
             .collect();
         let report = InputReport {
-            image: format!("{:08x}", parsed.crc32()),
+            image: format!("{:08x}", image.image_of_any_target()?.crc32()),
             clips: chosen.iter().map(|c| c.file.clone()).collect(),
             frames: u64::from(count),
             layers,

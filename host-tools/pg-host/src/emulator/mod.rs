@@ -7,9 +7,9 @@ mod protocol;
 mod run;
 mod verify;
 
-#[cfg(feature = "bench")]
-pub(crate) use board::firmware_folder;
 pub use board::{Board, Sizes, boards, find};
+#[cfg(feature = "bench")]
+pub(crate) use board::{firmware_folder, layout};
 pub use process::LogLine;
 pub use protocol::{Outputs, Record, Statistics, host_outputs};
 pub use run::{Run, run};

@@ -109,6 +109,16 @@ pub struct LstmState<'s> {
     applied: &'s mut [u32],
 }
 
+impl LstmState<'_> {
+    /// Makes the next step find that every digit changed, by as much as can
+    /// be: the worst case, for measurements.
+    pub fn forget_digits(&mut self) {
+        for digits in self.applied.iter_mut() {
+            *digits = !*digits;
+        }
+    }
+}
+
 /// Memory used within a step.
 struct Scratch<'s> {
     /// Predictions, then preactivations, one per row.
@@ -241,14 +251,30 @@ impl<'a> Lstm<'a> {
         if changes > rows { changes } else { rows }
     }
 
-    pub(crate) fn state_words(&self) -> usize {
+    /// The same layer with every gate open: the plain integer network of the
+    /// same weights, for comparison. It computes other numbers.
+    #[must_use]
+    pub const fn with_open_gates(mut self) -> Self {
+        self.gate = LstmGate {
+            kind: GateKind::Open,
+            group: 1,
+            thresholds: &[],
+        };
+        self
+    }
+
+    /// Words of state.
+    #[must_use]
+    pub fn state_words(&self) -> usize {
         self.accumulator_words()
             + words_of::<i16>(self.hidden)
             + self.digit_words()
             + self.applied_words()
     }
 
-    pub(crate) fn scratch_words(&self) -> usize {
+    /// Words of scratch within a step.
+    #[must_use]
+    pub fn scratch_words(&self) -> usize {
         words_of::<i16>(self.row_count())
             + self.digit_words()
             + self.list_words()
@@ -259,8 +285,9 @@ impl<'a> Lstm<'a> {
             )
     }
 
-    /// Lays the state out in words of the arena.
-    pub(crate) fn state<'s>(&self, mut words: &'s mut [u32]) -> LstmState<'s> {
+    /// Lays the state out in [`Self::state_words`] words. It must be reset
+    /// before the first step.
+    pub fn state<'s>(&self, mut words: &'s mut [u32]) -> LstmState<'s> {
         LstmState {
             accumulators: take(&mut words, self.accumulator_words()),
             cell: take(&mut words, self.hidden),
@@ -280,7 +307,7 @@ impl<'a> Lstm<'a> {
     }
 
     /// Forgets the past: hidden and cell state zero, predictions the biases.
-    pub(crate) fn reset(&self, state: &mut LstmState<'_>, scratch: &mut [u32]) {
+    pub fn reset(&self, state: &mut LstmState<'_>, scratch: &mut [u32]) {
         state.cell.fill(0);
         state.codes.fill(0);
         state.applied.fill(changes::zero_digits(self.split));

@@ -20,8 +20,9 @@ struct Work {
 
 impl Lstm<'_> {
     /// One step. `input` has I codes; the H codes of the new hidden state are
-    /// written to `output`. Counts are complete only if `COUNT`.
-    pub(crate) fn step<const COUNT: bool>(
+    /// written to `output`. `scratch` has [`Self::scratch_words`] words. Counts
+    /// are complete only if `COUNT`.
+    pub fn step<const COUNT: bool>(
         &self,
         state: &mut LstmState<'_>,
         scratch: &mut [u32],
