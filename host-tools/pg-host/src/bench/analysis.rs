@@ -76,17 +76,17 @@ impl<'a> Decoded<'a> {
         self.executed().map(|(_, x)| model.cycles(&x)).sum()
     }
 
-    /// Instructions and cycles by function, most cycles first; cycles are
-    /// instructions without a model.
+    /// Instructions and cycles by function, named by `place`, most cycles
+    /// first; cycles are instructions without a model.
     #[must_use]
     pub fn functions(
         &self,
-        program: &Program,
+        place: impl Fn(u32) -> String,
         model: Option<&dyn Model>,
     ) -> Vec<(String, u64, u64)> {
         let mut functions: BTreeMap<String, (u64, u64)> = BTreeMap::new();
         for (address, x) in self.executed() {
-            let sums = functions.entry(program.function(address)).or_default();
+            let sums = functions.entry(place(address)).or_default();
             sums.0 += x.count;
             sums.1 += model.map_or(x.count, |m| m.cycles(&x));
         }

@@ -145,14 +145,14 @@ fn candidates<'a>(decoded: &'a Decoded<'_>) -> Vec<Candidate<'a>> {
         });
         current.end = address + x.instruction.size;
         current.body.push(x);
-        if x.taken > 0 {
-            if let Some(done) = run.take()
-                && x.instruction.class == Class::Branch
-                && 2 * x.taken > x.count
-                && done.body.len() >= SHORTEST
-            {
-                found.push(done);
-            }
+        // A branch that was taken ends the run, whatever it is.
+        if x.taken > 0
+            && let Some(done) = run.take()
+            && x.instruction.class == Class::Branch
+            && 2 * x.taken > x.count
+            && done.body.len() >= SHORTEST
+        {
+            found.push(done);
         }
     }
     found

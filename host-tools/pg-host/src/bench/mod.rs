@@ -1,7 +1,7 @@
 //! Benches on emulated cores: executed instructions by class, and modelled
 //! cycles.
 //!
-//! [`run`] builds the bench firmware of a [`Core`], runs it in the emulator
+//! [`run()`] builds the bench firmware of a [`Core`], runs it in the emulator
 //! with the counting plugin, classifies what was executed ([`decode`]) and
 //! applies the core models ([`models`]). `firmware/bench/CYCLES.md` states
 //! models, sources and limits. [`records`] keeps the results that a later run
@@ -14,6 +14,7 @@ mod emulate;
 mod inputs;
 pub mod mca;
 pub mod models;
+mod places;
 mod plugin;
 mod profile;
 mod program;

@@ -6,6 +6,7 @@ use super::emulate::emulate;
 use super::inputs::Inputs;
 use super::mca;
 use super::models::{self, Model};
+use super::places::Places;
 use super::plugin;
 use super::profile::Case;
 use super::program::Program;
@@ -68,10 +69,16 @@ fn core_report(
     let (elf, program) = Program::read(&path)?;
     progress(&format!("{}: running", core.name));
     let results = emulate(core, &elf, &program, &library, inputs)?;
+    let places = options.functions.then(|| Places::read(&path)).transpose()?;
     let (mut cases, mut loops) = (Vec::new(), Vec::new());
     for (case, region) in &results {
         let decoded = Decoded::new(&program, region)?;
-        cases.push(case_report(&program, &models, options, case, &decoded));
+        let mut report = case_report(&models, case, &decoded);
+        if let Some(places) = &places {
+            let place = |address| places.function(&program, address);
+            report.functions = functions(&models, case, &decoded, place);
+        }
+        cases.push(report);
         if options.mca {
             loops.extend(mca::compare(core, &path, &program, &case.name, &decoded)?);
         }
@@ -86,42 +93,42 @@ fn core_report(
     })
 }
 
-fn case_report(
-    program: &Program,
-    models: &[&dyn Model],
-    options: Options,
-    case: &Case,
-    decoded: &Decoded<'_>,
-) -> CaseReport {
-    let per_step = |count: u64| rounded(count as f64 / case.steps as f64);
+fn case_report(models: &[&dyn Model], case: &Case, decoded: &Decoded<'_>) -> CaseReport {
     let cycles = (models.iter())
         .map(|model| {
             let cycles = Cycles::new(decoded.cycles(*model), case.steps, case.macs);
             (model.name().to_owned(), cycles)
         })
         .collect();
-    let mut functions = Vec::new();
-    if options.functions {
-        let spent = decoded.functions(program, models.first().copied());
-        functions.extend(spent.into_iter().take(FUNCTIONS).map(
-            |(function, instructions, cycles)| FunctionShare {
-                function,
-                instructions: per_step(instructions),
-                cycles: per_step(cycles),
-            },
-        ));
-    }
     CaseReport {
         case: case.name.clone(),
         steps: case.steps,
         macs: case.macs,
         check: case.check.clone(),
         instructions: decoded.total(),
-        per_step: per_step(decoded.total()),
+        per_step: rounded(decoded.total() as f64 / case.steps as f64),
         classes: decoded.classes(),
         cycles,
-        functions,
+        functions: Vec::new(),
     }
+}
+
+/// The functions that a case spends most of its time in.
+fn functions(
+    models: &[&dyn Model],
+    case: &Case,
+    decoded: &Decoded<'_>,
+    place: impl Fn(u32) -> String,
+) -> Vec<FunctionShare> {
+    let per_step = |count: u64| rounded(count as f64 / case.steps as f64);
+    let spent = decoded.functions(place, models.first().copied());
+    (spent.into_iter().take(FUNCTIONS))
+        .map(|(function, instructions, cycles)| FunctionShare {
+            function,
+            instructions: per_step(instructions),
+            cycles: per_step(cycles),
+        })
+        .collect()
 }
 
 /// Every core, and the host where it computes the same, must have the same
