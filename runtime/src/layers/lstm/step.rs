@@ -91,7 +91,7 @@ impl Lstm<'_> {
             self.predict_densely(state, scratch);
             (self.columns() as u32, self.dense_macs())
         };
-        let open = self.open_rows(scratch);
+        let open = self.open_rows(state, scratch);
         if self.split.shift() > 0 && open > 0 {
             self.update(state, scratch, open);
             macs += (open * self.columns()) as u32;
@@ -103,20 +103,33 @@ impl Lstm<'_> {
         }
     }
 
-    /// Lists the rows that open.
-    fn open_rows(&self, scratch: &mut Scratch<'_>) -> usize {
+    /// Lists the rows that open, and reads predictions that are kept into
+    /// `scratch.a`.
+    fn open_rows(&self, state: &LstmState<'_>, scratch: &mut Scratch<'_>) -> usize {
         let rows = self.row_count();
-        let thresholds = self.gate.thresholds;
-        let count = match self.gate.kind {
-            GateKind::Open => {
-                list_all(row_list(scratch.lists));
-                return rows;
+        let (a, thresholds) = (&mut *scratch.a, self.gate.thresholds);
+        let list = row_list(scratch.lists);
+        let kept = self.weights.has_panels();
+        let count = match (self.gate.kind, kept) {
+            (GateKind::Within, true) => {
+                Selected::load_within(state.accumulators, a, thresholds, list)
             }
-            GateKind::Above => gate::above(scratch.a, thresholds, row_list(scratch.lists)),
-            GateKind::Within => Selected::within(scratch.a, thresholds, row_list(scratch.lists)),
+            (kind, kept) => {
+                if kept {
+                    Selected::load(state.accumulators, a);
+                }
+                match kind {
+                    GateKind::Open => {
+                        list_all(list);
+                        return rows;
+                    }
+                    GateKind::Above => gate::above(a, thresholds, list),
+                    GateKind::Within => Selected::within(a, thresholds, list),
+                }
+            }
         };
         if self.gate.group > 1 {
-            gate::widen(row_list(scratch.lists), count, self.gate.group, rows)
+            gate::widen(list, count, self.gate.group, rows)
         } else {
             count
         }
@@ -155,8 +168,8 @@ impl Lstm<'_> {
         }
     }
 
-    /// Brings the kept predictions up to date and copies them to `scratch.a`.
-    /// Returns the columns applied and the multiply-accumulates.
+    /// Brings the kept predictions up to date. Returns the columns applied and
+    /// the multiply-accumulates.
     fn predict(
         &self,
         state: &mut LstmState<'_>,
@@ -188,7 +201,6 @@ impl Lstm<'_> {
                 columns as u32
             }
         };
-        Selected::load(state.accumulators, scratch.a);
         (applied, applied * self.row_count() as u32)
     }
 
