@@ -1,10 +1,11 @@
 //! Names the instruction set that the kernels are chosen by, where the
-//! compiler's own `cfg`s do not tell: Arm's DSP extension and Thumb-1.
+//! compiler's own `cfg`s do not tell: Arm's DSP extension, Thumb-1, RV32 with
+//! multiplication.
 
 use std::env;
 
 fn main() {
-    println!("cargo:rustc-check-cfg=cfg(pg_isa, values(\"dsp\", \"thumb1\"))");
+    println!("cargo:rustc-check-cfg=cfg(pg_isa, values(\"dsp\", \"rv32\", \"thumb1\"))");
     println!("cargo:rerun-if-changed=build.rs");
     let target = env::var("TARGET").unwrap_or_default();
     let architecture = target.split('-').next().unwrap_or_default();
@@ -12,6 +13,7 @@ fn main() {
         "thumbv7em" => Some("dsp"),
         // Optional in this architecture: the firmware says whether its core has it.
         "thumbv8m.main" => env::var_os("CARGO_FEATURE_DSP").map(|_| "dsp"),
+        "riscv32imc" | "riscv32imac" => Some("rv32"),
         "thumbv6m" | "thumbv8m.base" => Some("thumb1"),
         _ => None,
     };

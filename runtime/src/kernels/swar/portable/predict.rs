@@ -11,49 +11,43 @@ const HEIGHT: usize = Target::Swar.panel();
 const WORDS: usize = HEIGHT / 4;
 /// Words of the accumulators of a panel.
 const ACCUMULATORS: usize = HEIGHT / 2;
-/// Panels worked on at a time: as many as the registers hold. The list is
-/// then read once for all of them.
-const TOGETHER: usize = if cfg!(target_arch = "riscv32") { 2 } else { 1 };
+
+/// The entries of both lists, if every one of them is the offset of one of
+/// `columns` columns. Looking at them once is little beside walking them for
+/// every panel.
+#[inline]
+pub fn columns_of<'c>(lists: &Changes<'c>, columns: usize) -> Option<(&'c [u32], &'c [u32])> {
+    let plus = Changes::entries(lists.plus);
+    let minus = Changes::entries(lists.minus);
+    let inside = |&entry: &u32| (entry as usize) < columns * HEIGHT && entry as usize % HEIGHT == 0;
+    (columns > 0 && plus.iter().chain(minus).all(inside)).then_some((plus, minus))
+}
 
 /// See [`crate::kernels::Kernels::predict`].
 #[inline]
 pub fn predict(accumulators: &mut [u32], panels: &[u32], columns: usize, changes: &Changes<'_>) {
-    let plus = Changes::entries(changes.plus);
-    let minus = Changes::entries(changes.minus);
-    let stride = columns * WORDS;
-    // Every entry must lie inside a panel, and hold a whole column. Looking at
-    // the list once is little beside walking it for every panel.
-    let inside = |&entry: &u32| (entry as usize) < columns * HEIGHT && entry as usize % HEIGHT == 0;
-    if stride == 0 || !plus.iter().chain(minus).all(inside) {
+    let Some((plus, minus)) = columns_of(changes, columns) else {
         return;
-    }
+    };
+    let stride = columns * WORDS;
     let net = (plus.len() as u32).wrapping_sub(minus.len() as u32);
-    let (groups, rest) = accumulators.as_chunks_mut::<{ ACCUMULATORS * TOGETHER }>();
-    let mut panels = panels.chunks_exact(stride * TOGETHER);
-    for (acc, panels) in groups.iter_mut().zip(panels.by_ref()) {
-        // SAFETY: there are TOGETHER panels of `columns` columns, and every
-        // entry was found to be the offset of one of them.
-        unsafe { apply::<TOGETHER>(acc, panels, stride, plus, minus, net) };
-    }
-    // What is left over where panels are taken together.
-    let (rest, _) = rest.as_chunks_mut::<ACCUMULATORS>();
-    for (acc, panel) in rest.iter_mut().zip(panels.remainder().chunks_exact(stride)) {
-        // SAFETY: as above, with one panel.
-        unsafe { apply::<1>(acc, panel, stride, plus, minus, net) };
+    let (accumulators, _) = accumulators.as_chunks_mut::<ACCUMULATORS>();
+    for (acc, panel) in accumulators.iter_mut().zip(panels.chunks_exact(stride)) {
+        // SAFETY: the panel has `columns` columns, and every entry was found
+        // to be the offset of one of them.
+        unsafe { apply(acc, panel, plus, minus, net) };
     }
 }
 
-/// Applies the lists to P panels.
+/// Applies the lists to a panel.
 ///
 /// # Safety
 ///
-/// `panels` has P * `stride` words, `stride` being a number of whole columns,
-/// and every entry is the byte offset of a column below `4 * stride`.
+/// Every entry is the byte offset of a column of `panel`.
 #[inline(always)]
-unsafe fn apply<const P: usize>(
-    acc: &mut [u32],
-    panels: &[u32],
-    stride: usize,
+unsafe fn apply(
+    acc: &mut [u32; ACCUMULATORS],
+    panel: &[u32],
     plus: &[u32],
     minus: &[u32],
     net: u32,
@@ -62,36 +56,30 @@ unsafe fn apply<const P: usize>(
         net.wrapping_mul(OFFSET | (OFFSET << 8)),
         net.wrapping_mul(OFFSET),
     );
-    let mut a = [[0u32; WORDS]; P];
-    let mut o = [[0u32; WORDS]; P];
+    let mut a = [0u32; WORDS];
+    let mut o = [0u32; WORDS];
     let (pairs, _) = acc.as_chunks_mut::<2>();
-    let lanes = a.as_flattened_mut().iter_mut().zip(o.as_flattened_mut());
-    for ((a, o), pair) in lanes.zip(pairs.iter()) {
+    for ((a, o), pair) in a.iter_mut().zip(&mut o).zip(pairs.iter()) {
         *a = pair[0].wrapping_sub(a_offset);
         *o = pair[1].wrapping_sub(o_offset);
     }
     for &entry in plus {
-        for p in 0..P {
-            for j in 0..WORDS {
-                // SAFETY: the caller's promise; a column has WORDS words.
-                let w = unsafe { *panels.get_unchecked(p * stride + entry as usize / 4 + j) };
-                a[p][j] = a[p][j].wrapping_add(w);
-                o[p][j] = o[p][j].wrapping_add((w >> 8) & EVEN);
-            }
+        for j in 0..WORDS {
+            // SAFETY: the caller's promise; a column has WORDS words.
+            let w = unsafe { *panel.get_unchecked(entry as usize / 4 + j) };
+            a[j] = a[j].wrapping_add(w);
+            o[j] = o[j].wrapping_add((w >> 8) & EVEN);
         }
     }
     for &entry in minus {
-        for p in 0..P {
-            for j in 0..WORDS {
-                // SAFETY: the caller's promise; a column has WORDS words.
-                let w = unsafe { *panels.get_unchecked(p * stride + entry as usize / 4 + j) };
-                a[p][j] = a[p][j].wrapping_sub(w);
-                o[p][j] = o[p][j].wrapping_sub((w >> 8) & EVEN);
-            }
+        for j in 0..WORDS {
+            // SAFETY: the caller's promise; a column has WORDS words.
+            let w = unsafe { *panel.get_unchecked(entry as usize / 4 + j) };
+            a[j] = a[j].wrapping_sub(w);
+            o[j] = o[j].wrapping_sub((w >> 8) & EVEN);
         }
     }
-    let lanes = a.as_flattened().iter().zip(o.as_flattened());
-    for ((&a, &o), pair) in lanes.zip(pairs) {
+    for ((&a, &o), pair) in a.iter().zip(&o).zip(pairs) {
         *pair = [a, o];
     }
 }
