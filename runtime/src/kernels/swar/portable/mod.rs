@@ -21,10 +21,12 @@
 //! `E X0 + O X1` without extracting E.
 
 mod dots;
+mod gate;
 mod predict;
 
 pub use super::super::cell::update as cells;
 pub use dots::{dots, plane};
+pub use gate::load_within;
 pub use predict::predict;
 
 use super::lanes;
@@ -50,15 +52,4 @@ pub fn store(accumulators: &mut [u32], predictions: &[i16]) {
         *o = s1.wrapping_add(s3 << 16);
         *a = s0.wrapping_add(s2 << 16).wrapping_add(*o << 8);
     }
-}
-
-/// See [`crate::kernels::Kernels::load_within`].
-pub fn load_within(
-    accumulators: &[u32],
-    predictions: &mut [i16],
-    thresholds: &[i16],
-    open: &mut [u16],
-) -> usize {
-    load(accumulators, predictions);
-    crate::kernels::gate::within(predictions, thresholds, open)
 }
