@@ -9,6 +9,8 @@
 //! y = base[t >> 16] + ((slope[t >> 16] * (t & 0xffff)) >> 16)
 //! ```
 //!
+//! Arguments beyond the range are limited to it.
+//!
 //! Base and slope share a word, so that one load serves both. Linear
 //! interpolation keeps the error of sigmoid below 5e-5 and of tanh below 4e-4
 //! (`max |f''| * h^2 / 8`), and rounding adds at most 2 LSB of `2^-15`.
@@ -98,23 +100,35 @@ const fn exp2_table() -> [u16; EXP2_SEGMENTS + 1] {
     out
 }
 
-/// Interpolates `table` at `t`, Q20 in `[-8, 8)`.
+/// Interpolates `table` at `t`, Q20; beyond `[-8, 8)` at the limit.
 #[inline(always)]
 fn interpolate(table: &Table, t: i32) -> i32 {
+    // Counted from -8, so that one test covers both limits.
+    let mut t = (t as u32).wrapping_add(1 << 23);
+    if t >> 24 != 0 {
+        core::hint::cold_path();
+        t = !((t as i32) >> 31) as u32 >> 8;
+    }
     // The cast keeps the index below 256, which the compiler can see.
-    let word = table[usize::from(((t >> 16) as u8) ^ 0x80)];
-    let (base, slope) = (i32::from(word as i16), (word as i32) >> 16);
-    base + (slope.wrapping_mul(t & 0xffff) >> 16)
+    let word = table[usize::from((t >> 16) as u8)];
+    let (base, slope) = (word << 16, (word as i32) >> 16);
+    let y = slope.wrapping_mul((t & 0xffff) as i32);
+    y.wrapping_add(base as i32) >> 16
 }
 
-/// Logistic sigmoid of `t`, Q20 in `[-8, 8)`; Q15, `[0, 32767]`.
+/// Logistic sigmoid of `t`, Q20, limited to `[-8, 8)`; Q15, `[0, 32767]`.
+///
+/// `t` is at most `2^31 - 1 - 2^23`.
 #[inline(always)]
 #[must_use]
 pub fn sigmoid_t(t: i32) -> i32 {
     interpolate(&SIGMOID, t)
 }
 
-/// Hyperbolic tangent of `t`, Q20 in `[-8, 8)`; Q15, `[-32767, 32767]`.
+/// Hyperbolic tangent of `t`, Q20, limited to `[-8, 8)`; Q15,
+/// `[-32767, 32767]`.
+///
+/// `t` is at most `2^31 - 1 - 2^23`.
 #[inline(always)]
 #[must_use]
 pub fn tanh_t(t: i32) -> i32 {
@@ -195,6 +209,11 @@ mod tests {
         }
         assert!(before.0 <= 32767 && before.1 <= 32767);
         assert_eq!((tanh(0), sigmoid_t(0)), (0, 16384));
+        for t in [1 << 23, 1 << 30, (1 << 31) - 1 - (1 << 23)] {
+            assert_eq!((tanh_t(t), sigmoid_t(t)), before);
+            assert_eq!(tanh_t(-t), tanh_t(-(1 << 23)));
+            assert_eq!(sigmoid_t(-t), sigmoid_t(-(1 << 23)));
+        }
     }
 
     #[test]

@@ -60,7 +60,7 @@ fn damaged_images_are_refused_by_name() {
         ),
         (&flipped, "damaged"),
         (&newer, "update the firmware"),
-        (&target, "export the image for this one"),
+        (&target, "laid out for target 7"),
         (&longer, "bytes given where the image states"),
     ] {
         std::fs::write(&path, bytes).expect("write");

@@ -1,84 +1,124 @@
-//! Dot products of [`super::Swar`]: two weights a multiplication.
+//! Dot products of [`super::super::Swar`]: two weights a multiplication.
+#![allow(unsafe_code)]
 
 use crate::kernels::Plane;
 use crate::kernels::swar::{EVEN, OFFSET};
 
+/// Rows that share the digits.
+const TOGETHER: usize = 4;
+
 /// See [`crate::kernels::Kernels::plane`].
-pub fn plane(digits: &[u32], columns: usize, chunk: usize, words: &mut [u32]) {
+pub fn plane(digits: &[u32], columns: usize, chunk: usize, mut words: &mut [u32]) {
     let digits = digits.get(..columns / 4).unwrap_or(&[]);
-    let mut words = words.iter_mut();
     for part in digits.chunks((chunk / 4).max(2)) {
-        let Some(start) = words.next() else { return };
+        let Some((start, rest)) = words.split_first_mut() else {
+            return;
+        };
         let mut sum = 0u32;
-        for &four in part {
-            let [x0, x1, x2, x3] = four.to_le_bytes().map(|x| i32::from(x as i8) as u32);
-            let even = x2.wrapping_add(x0 << 16);
-            let odd = x3.wrapping_add(x1 << 16);
+        let (pairs, _) = rest.as_chunks_mut::<2>();
+        for (&four, [first, second]) in part.iter().zip(pairs) {
+            // Bytes with an offset of 128, taken off in both lanes.
+            let biased = four ^ 0x8080_8080;
+            let [even, odd] = [biased, biased >> 8]
+                .map(|bytes| (bytes & EVEN).rotate_left(16).wrapping_sub(OFFSET));
             sum = sum.wrapping_add(even).wrapping_add(odd);
-            if let (Some(first), Some(second)) = (words.next(), words.next()) {
-                *first = even;
-                *second = odd.wrapping_sub(even << 8);
-            }
+            *first = even;
+            *second = odd.wrapping_sub(even << 8);
         }
         *start = sum.wrapping_mul(OFFSET).wrapping_neg();
+        words = rest.get_mut(2 * part.len()..).unwrap_or(&mut []);
     }
 }
 
-/// See [`crate::kernels::Kernels::dots`]. Rows are taken in pairs, so that
-/// the digits are read once for two of them.
+/// See [`crate::kernels::Kernels::dots`].
 #[inline]
 pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
     let stored = plane.columns / 4;
-    let row = |index: u16| {
-        let start = usize::from(index) * stored;
-        rows.get(start..start + stored).unwrap_or(&[])
+    let chunk = (plane.chunk / 4).max(2) & !1;
+    let starts = if chunk >= stored {
+        1
+    } else {
+        stored.div_ceil(chunk)
     };
-    for (pair, out) in list.chunks(2).zip(sums.chunks_mut(2)) {
-        match (pair, out) {
-            (&[a, b], [sum_a, sum_b]) => {
-                let (a, b) = (row(a), row(b));
-                if a.len() == b.len() {
-                    [*sum_a, *sum_b] = dot([a, b], plane);
-                } else {
-                    [*sum_a] = dot([a], plane);
-                    [*sum_b] = dot([b], plane);
+    let whole = stored > 0 && stored.is_multiple_of(2) && plane.words.len() >= 2 * stored + starts;
+    let inside = |&row: &u16| (usize::from(row) + 1) * stored <= rows.len();
+    let shape = Shape { stored, chunk };
+    let mut list = list.chunks(TOGETHER);
+    for (list, sums) in list.by_ref().zip(sums.chunks_mut(TOGETHER)) {
+        let mut four = [0; TOGETHER];
+        if whole && list.iter().all(inside) {
+            let row = |index: u16| rows.as_ptr().wrapping_add(usize::from(index) * stored);
+            // SAFETY: the listed rows lie in `rows`, and the plane is whole.
+            unsafe {
+                match *list {
+                    [a, b, c, d] => {
+                        four = dot([row(a), row(b), row(c), row(d)], plane.words.as_ptr(), shape);
+                    }
+                    _ => {
+                        for (&index, sum) in list.iter().zip(&mut four) {
+                            [*sum] = dot([row(index)], plane.words.as_ptr(), shape);
+                        }
+                    }
                 }
             }
-            (&[a, ..], [sum_a, ..]) => [*sum_a] = dot([row(a)], plane),
-            _ => {}
+        } else if whole {
+            for (index, sum) in list.iter().zip(&mut four).filter(|(i, _)| inside(i)) {
+                let row = rows.as_ptr().wrapping_add(usize::from(*index) * stored);
+                // SAFETY: as above.
+                unsafe { [*sum] = dot([row], plane.words.as_ptr(), shape) };
+            }
+        }
+        for (sum, value) in sums.iter_mut().zip(four) {
+            *sum = value;
         }
     }
 }
 
-/// Dot products of N rows of the same length.
+/// Words of a row and of a chunk of it, both even.
+#[derive(Clone, Copy)]
+struct Shape {
+    stored: usize,
+    chunk: usize,
+}
+
+/// Dot products of N rows.
+///
+/// # Safety
+///
+/// Every row has `shape.stored` words, and the plane is that of as many.
 #[inline(always)]
-fn dot<const N: usize>(rows: [&[u32]; N], plane: &Plane<'_>) -> [i32; N] {
+unsafe fn dot<const N: usize>(
+    mut rows: [*const u32; N],
+    mut plane: *const u32,
+    shape: Shape,
+) -> [i32; N] {
     let mut sums = [0i32; N];
-    let chunk = (plane.chunk / 4).max(2);
-    let mut rows = rows.map(|row| row.chunks(chunk));
-    for part in plane.words.chunks(2 * chunk + 1) {
-        let words = rows.each_mut().map(|row| row.next().unwrap_or(&[]));
-        let Some((&start, pairs)) = part.split_first() else {
-            break;
-        };
-        let (pairs, _) = pairs.as_chunks::<2>();
-        // Equal lengths, seen by the compiler: no check inside the loop.
-        let length = words.iter().fold(pairs.len(), |n, w| n.min(w.len()));
-        if length == 0 {
-            break;
-        }
-        let words = words.map(|w| w.get(..length).unwrap_or(&[]));
-        let mut t = [start; N];
-        for (k, &[x0, x1]) in pairs.iter().take(length).enumerate() {
-            for (t, words) in t.iter_mut().zip(words) {
-                let w = words.get(k).copied().unwrap_or(0);
-                let odd = ((w >> 8) & EVEN).wrapping_mul(x1);
-                *t = t.wrapping_add(w.wrapping_mul(x0)).wrapping_add(odd);
+    let mut left = shape.stored;
+    while left > 0 {
+        let words = left.min(shape.chunk);
+        left -= words;
+        // SAFETY: each chunk of the plane has a first word and two for every
+        // word of a row; the chunks add up to the rows.
+        unsafe {
+            let mut t = [plane.read(); N];
+            plane = plane.add(1);
+            let end = plane.add(2 * words);
+            while plane != end {
+                for k in 0..2 {
+                    let (x, y) = (plane.add(2 * k).read(), plane.add(2 * k + 1).read());
+                    for (t, row) in t.iter_mut().zip(&rows) {
+                        let w = row.add(k).read();
+                        let odd = ((w >> 8) & EVEN).wrapping_mul(y);
+                        *t = t.wrapping_add(w.wrapping_mul(x)).wrapping_add(odd);
+                    }
+                }
+                plane = plane.add(4);
+                rows = rows.map(|row| row.add(2));
             }
-        }
-        for (sum, t) in sums.iter_mut().zip(t) {
-            let low = i32::from(t as i16);
-            *sum += (t as i32).wrapping_sub(low) >> 16;
+            for (sum, t) in sums.iter_mut().zip(t) {
+                let low = i32::from(t as i16);
+                *sum += (t as i32).wrapping_sub(low) >> 16;
+            }
         }
     }
     sums
