@@ -23,6 +23,10 @@ pub struct Core {
     pub layout: Target,
     /// Flags for rustc beyond the target.
     pub flags: Vec<String>,
+    /// Optimisation of the runtime where it is not the profile's: on cores
+    /// whose kernels are the compiler's work.
+    #[serde(default)]
+    pub opt_level: Option<u8>,
     /// Emulator program.
     pub qemu: String,
     /// Arguments that choose the machine.
@@ -81,8 +85,11 @@ impl Core {
         let firmware = firmware_folder()?;
         // One folder per core: two cores may share a target but not flags.
         let folder = firmware.join("target/bench").join(&self.name);
+        let level = (self.opt_level)
+            .map(|level| format!("--config=profile.release.package.pg-runtime.opt-level={level}"));
         let status = Command::new("cargo")
             .args(["build", "--quiet", "--release", "--locked"])
+            .args(level)
             .args(["--package", "pg-bench-emulated", "--target", &self.target])
             .arg("--target-dir")
             .arg(&folder)

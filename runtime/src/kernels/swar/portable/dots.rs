@@ -52,7 +52,11 @@ pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
             unsafe {
                 match *list {
                     [a, b, c, d] => {
-                        four = dot([row(a), row(b), row(c), row(d)], plane.words.as_ptr(), shape);
+                        four = dot(
+                            [row(a), row(b), row(c), row(d)],
+                            plane.words.as_ptr(),
+                            shape,
+                        );
                     }
                     _ => {
                         for (&index, sum) in list.iter().zip(&mut four) {
