@@ -41,39 +41,24 @@ pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
         stored.div_ceil(chunk)
     };
     let whole = stored > 0 && stored.is_multiple_of(2) && plane.words.len() >= 2 * stored + starts;
-    let inside = |&row: &u16| (usize::from(row) + 1) * stored <= rows.len();
+    let inside = |&row: &u16| whole && (usize::from(row) + 1) * stored <= rows.len();
+    let row = |&index: &u16| rows.as_ptr().wrapping_add(usize::from(index) * stored);
     let shape = Shape { stored, chunk };
-    let mut list = list.chunks(TOGETHER);
-    for (list, sums) in list.by_ref().zip(sums.chunks_mut(TOGETHER)) {
-        let mut four = [0; TOGETHER];
-        if whole && list.iter().all(inside) {
-            let row = |index: u16| rows.as_ptr().wrapping_add(usize::from(index) * stored);
-            // SAFETY: the listed rows lie in `rows`, and the plane is whole.
-            unsafe {
-                match *list {
-                    [a, b, c, d] => {
-                        four = dot(
-                            [row(a), row(b), row(c), row(d)],
-                            plane.words.as_ptr(),
-                            shape,
-                        );
-                    }
-                    _ => {
-                        for (&index, sum) in list.iter().zip(&mut four) {
-                            [*sum] = dot([row(index)], plane.words.as_ptr(), shape);
-                        }
-                    }
-                }
-            }
-        } else if whole {
-            for (index, sum) in list.iter().zip(&mut four).filter(|(i, _)| inside(i)) {
-                let row = rows.as_ptr().wrapping_add(usize::from(*index) * stored);
-                // SAFETY: as above.
-                unsafe { [*sum] = dot([row], plane.words.as_ptr(), shape) };
-            }
-        }
-        for (sum, value) in sums.iter_mut().zip(four) {
-            *sum = value;
+    let plane = plane.words.as_ptr();
+    // With a row that does not exist, all are taken one by one.
+    let (fours, _) = list.as_chunks::<TOGETHER>();
+    let fours = if list.iter().all(inside) { fours } else { &[] };
+    let (sums_of_four, _) = sums.as_chunks_mut::<TOGETHER>();
+    for (list, sums) in fours.iter().zip(sums_of_four) {
+        // SAFETY: the listed rows lie in `rows`, and the plane is whole.
+        *sums = unsafe { dot(list.each_ref().map(row), plane, shape) };
+    }
+    let rest = list.iter().zip(sums).skip(TOGETHER * fours.len());
+    for (index, sum) in rest {
+        *sum = 0;
+        if inside(index) {
+            // SAFETY: the row lies in `rows`, and the plane is whole.
+            [*sum] = unsafe { dot([row(index)], plane, shape) };
         }
     }
 }
