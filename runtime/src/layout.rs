@@ -115,6 +115,17 @@ impl Target {
         }
     }
 
+    /// What weights start at a multiple of, in bytes from the start of the
+    /// image: a vector, or a line of the cache, is then not split in two where
+    /// the image itself starts at such a multiple.
+    #[must_use]
+    pub const fn alignment(self) -> usize {
+        match self {
+            Self::Swar | Self::Dsp => 16,
+            Self::Simd => 64,
+        }
+    }
+
     /// Words of a matrix kept as rows.
     #[must_use]
     pub const fn row_words(self, rows: usize, columns: usize) -> usize {

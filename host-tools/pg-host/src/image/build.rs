@@ -17,9 +17,6 @@ use pg_runtime::layers::DenseOutput;
 use pg_runtime::layout::Target;
 use zerocopy::{Immutable, IntoBytes};
 
-/// Weights start at multiples of this, for kernels that load words or vectors.
-const WEIGHT_ALIGN: usize = 16;
-
 /// The bytes written so far, and whom they are for.
 struct Writer {
     bytes: Vec<u8>,
@@ -43,14 +40,14 @@ impl Writer {
     fn rows(&mut self, weights: &[i8], rows: usize, columns: usize) -> u32 {
         let mut words = vec![0; self.target.row_words(rows, columns)];
         self.target.encode_rows(weights, columns, &mut words);
-        self.section(WEIGHT_ALIGN, words.as_slice())
+        self.section(self.target.alignment(), words.as_slice())
     }
 
     /// Appends a row-major matrix as panels.
     fn panels(&mut self, weights: &[i8], rows: usize, columns: usize) -> u32 {
         let mut bytes = vec![0; 4 * self.target.panel_words(rows, columns)];
         self.target.encode_panels(weights, columns, &mut bytes);
-        self.section(WEIGHT_ALIGN, bytes.as_slice())
+        self.section(self.target.alignment(), bytes.as_slice())
     }
 
     fn put(&mut self, offset: usize, record: &(impl IntoBytes + Immutable)) {

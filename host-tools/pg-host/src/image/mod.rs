@@ -16,23 +16,29 @@ use pg_runtime::image::Image;
 use pg_runtime::kernels::{Kernels, Selected};
 use pg_runtime::layout::Target;
 use std::path::Path;
-use zerocopy::IntoBytes;
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-/// The bytes of an image, aligned as the runtime wants them.
+/// The bytes of an image, aligned as the kernels of every target like them
+/// ([`Target::alignment`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageBytes {
-    words: Vec<u32>,
+    lines: Vec<Line>,
     length: usize,
 }
+
+/// A line of the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+#[repr(C, align(64))]
+struct Line([u8; 64]);
 
 impl ImageBytes {
     /// Copies bytes into aligned storage. They are not looked at.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
-        let mut words = vec![0u32; bytes.len().div_ceil(4)];
-        words.as_mut_bytes()[..bytes.len()].copy_from_slice(bytes);
+        let mut lines = vec![Line([0; 64]); bytes.len().div_ceil(64)];
+        lines.as_mut_bytes()[..bytes.len()].copy_from_slice(bytes);
         Self {
-            words,
+            lines,
             length: bytes.len(),
         }
     }
@@ -76,7 +82,7 @@ impl ImageBytes {
     /// The bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.words.as_bytes()[..self.length]
+        &self.lines.as_bytes()[..self.length]
     }
 
     /// The validated image, whatever target it is laid out for: to be looked

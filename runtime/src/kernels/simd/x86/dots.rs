@@ -15,6 +15,7 @@
 //! A plane holds, for every chunk, the start of the lanes and then the digits,
 //! vector by vector; with two halves a vector of each in turn. Its room is
 //! [`crate::layout::Target::plane_words`].
+#![allow(unsafe_code)]
 
 use super::{ROWS, VECTOR, WORDS, by_fours, load, store};
 use crate::kernels::Plane;
@@ -118,48 +119,67 @@ fn write<const P: usize>(
 #[target_feature(enable = "avx2")]
 pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
     let digits = plane.words.as_chunks().0;
-    match shape(plane.chunk) {
-        (false, vectors) => by_fours(rows, plane.columns, list, sums, |rows| {
-            dot::<1>(rows, digits, vectors)
-        }),
-        (true, vectors) => by_fours(rows, plane.columns, list, sums, |rows| {
-            dot::<2>(rows, digits, vectors)
-        }),
+    let (halves, vectors) = shape(plane.chunk);
+    let parts = 1 + usize::from(halves);
+    let columns = plane.columns / VECTOR;
+    if digits.len() < parts * (columns + columns.div_ceil(vectors)) {
+        return;
     }
+    by_fours(rows, plane.columns, list, sums, |rows| {
+        // SAFETY: the plane has a start for every chunk and digits for every
+        // vector of the rows, which are as long as `by_fours` says.
+        unsafe {
+            if halves {
+                dot::<2>(rows, digits, vectors)
+            } else {
+                dot::<1>(rows, digits, vectors)
+            }
+        }
+    });
 }
 
-/// Dot products of four rows of the same length with digits in P parts.
+/// Dot products of four rows with digits in P parts.
+///
+/// # Safety
+///
+/// The rows have the same length, and `plane` starts and digits for it.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn dot<const P: usize>(
+unsafe fn dot<const P: usize>(
     rows: [&[[u32; WORDS]]; ROWS],
-    mut plane: &[[u32; WORDS]],
+    plane: &[[u32; WORDS]],
     vectors: usize,
 ) -> [i32; ROWS] {
     let zero = _mm256_setzero_si256();
     let mut sums = [zero; ROWS];
-    let [mut a, mut b, mut c, mut d] = rows.map(|row| row.chunks(vectors));
-    while let (Some(a), Some(b), Some(c), Some(d)) = (a.next(), b.next(), c.next(), d.next()) {
-        let Some((start, rest)) = plane.split_at_checked(P) else {
-            break;
-        };
-        let (digits, rest) = rest.split_at_checked(P * a.len()).unwrap_or((&[], &[]));
-        plane = rest;
+    let length = rows[0].len();
+    let rows = rows.map(<[_]>::as_ptr);
+    let mut plane = plane.as_ptr();
+    let mut first = 0;
+    while first < length {
+        let end = length.min(first + vectors);
         let mut lanes = [[zero; P]; ROWS];
-        for (p, start) in start.iter().enumerate() {
-            let start = load(start);
+        for p in 0..P {
+            // SAFETY: the caller's promise; so for all reads below.
+            let start = load(unsafe { &*plane.add(p) });
             for lanes in &mut lanes {
                 lanes[p] = start;
             }
         }
-        let fours = a.iter().zip(b).zip(c).zip(d);
-        for ((((a, b), c), d), digits) in fours.zip(digits.as_chunks::<P>().0) {
-            for (lanes, weights) in lanes.iter_mut().zip([a, b, c, d]) {
-                let u = load(weights);
-                for (lane, x) in lanes.iter_mut().zip(digits) {
-                    *lane = _mm256_add_epi16(*lane, _mm256_maddubs_epi16(u, load(x)));
+        // SAFETY: as above.
+        plane = unsafe { plane.add(P) };
+        for k in first..end {
+            for (lanes, row) in lanes.iter_mut().zip(rows) {
+                // SAFETY: as above.
+                let u = load(unsafe { &*row.add(k) });
+                for (p, lane) in lanes.iter_mut().enumerate() {
+                    // SAFETY: as above.
+                    let x = load(unsafe { &*plane.add(p) });
+                    *lane = _mm256_add_epi16(*lane, _mm256_maddubs_epi16(u, x));
                 }
             }
+            // SAFETY: as above.
+            plane = unsafe { plane.add(P) };
         }
         for (sum, lanes) in sums.iter_mut().zip(lanes) {
             for (p, lane) in lanes.into_iter().enumerate() {
@@ -167,6 +187,7 @@ fn dot<const P: usize>(
                 *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(lane, factor));
             }
         }
+        first = end;
     }
     totals(sums)
 }
