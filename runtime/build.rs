@@ -1,11 +1,12 @@
 //! Names the instruction set that the kernels are chosen by, where the
 //! compiler's own `cfg`s do not tell: Arm's DSP extension, Thumb-1, RV32 with
-//! multiplication.
+//! multiplication; and whether the assembler must be told of the first.
 
 use std::env;
 
 fn main() {
     println!("cargo:rustc-check-cfg=cfg(pg_isa, values(\"dsp\", \"rv32\", \"thumb1\"))");
+    println!("cargo:rustc-check-cfg=cfg(pg_dsp, values(\"optional\"))");
     println!("cargo:rerun-if-changed=build.rs");
     let target = env::var("TARGET").unwrap_or_default();
     let architecture = target.split('-').next().unwrap_or_default();
@@ -19,5 +20,8 @@ fn main() {
     };
     if let Some(isa) = isa {
         println!("cargo:rustc-cfg=pg_isa=\"{isa}\"");
+        if architecture == "thumbv8m.main" {
+            println!("cargo:rustc-cfg=pg_dsp=\"optional\"");
+        }
     }
 }

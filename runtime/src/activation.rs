@@ -23,7 +23,7 @@ pub const T_FRACTION: u8 = 20;
 pub(crate) const C_TO_T: u8 = T_FRACTION - C_FRACTION;
 
 /// Segments of a table over `[-8, 8)`.
-const SEGMENTS: usize = 256;
+pub(crate) const SEGMENTS: usize = 256;
 
 /// Base in the lower half of a word, slope in the upper.
 pub(crate) type Table = [u32; SEGMENTS];

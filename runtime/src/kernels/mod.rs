@@ -30,6 +30,8 @@ pub mod cell;
 pub mod changes;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+#[cfg(any(test, pg_isa = "dsp"))]
+pub mod dsp;
 pub mod gate;
 pub mod naive;
 #[cfg(any(
@@ -141,9 +143,13 @@ pub trait Kernels {
 ))]
 pub type Selected = simd::Simd;
 /// The kernels of the target this is compiled for.
+#[cfg(pg_isa = "dsp")]
+pub type Selected = dsp::Dsp;
+/// The kernels of the target this is compiled for.
 #[cfg(not(any(
     all(target_arch = "x86_64", target_feature = "sse2"),
     all(target_arch = "aarch64", target_feature = "neon"),
+    pg_isa = "dsp",
 )))]
 pub type Selected = swar::Swar;
 

@@ -91,6 +91,12 @@ macro_rules! kernel_tests {
                 }
 
                 #[test]
+                fn load_within_equals_its_definition(seed: u32) {
+                    let scratch = &mut vec![0; 1024];
+                    prop_assert_eq!(check::<$kernels>(Operation::LoadWithin, seed, scratch), Ok(()));
+                }
+
+                #[test]
                 fn cells_equal_their_definition(seed: u32) {
                     let scratch = &mut vec![0; 1024];
                     prop_assert_eq!(check::<$kernels>(Operation::Cells, seed, scratch), Ok(()));
@@ -118,6 +124,7 @@ macro_rules! kernel_tests {
 }
 
 kernel_tests!(portable, swar::Swar);
+kernel_tests!(dsp_layout, dsp::Dsp);
 kernel_tests!(selected, Selected);
 
 #[test]

@@ -14,8 +14,35 @@ pub fn within<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
     let predictions: &mut [i16] = carve(&mut scratch, rows)?;
     let thresholds: &mut [i16] = carve(&mut scratch, rows)?;
     let open: &mut [u16] = carve(&mut scratch, rows)?;
+    draw(source, predictions, thresholds);
+    open.fill(u16::MAX);
+    let count = K::within(predictions, thresholds, open);
+    ensure(lists(predictions, thresholds, open, count))
+}
+
+/// The same from accumulators, within the bounds of a layer that keeps them.
+pub fn load_within<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Option<()> {
+    let rows = source.below(LENGTH + 1);
+    let padded = rows.next_multiple_of(K::TARGET.panel());
+    let accumulators: &mut [u32] = carve(&mut scratch, padded / 2)?;
+    let want: &mut [i16] = carve(&mut scratch, rows)?;
+    let predictions: &mut [i16] = carve(&mut scratch, rows)?;
+    let thresholds: &mut [i16] = carve(&mut scratch, rows)?;
+    let open: &mut [u16] = carve(&mut scratch, rows)?;
+    draw(source, want, thresholds);
+    for (a, t) in want.iter_mut().zip(thresholds.iter_mut()) {
+        (*a, *t) = ((*a).max(-i16::MAX), (*t).max(0));
+    }
+    K::store(accumulators, want);
+    open.fill(u16::MAX);
+    let count = K::load_within(accumulators, predictions, thresholds, open);
+    ensure(predictions == want && lists(want, thresholds, open, count))
+}
+
+/// Predictions and thresholds, many of them next to each other.
+fn draw(source: &mut Source, predictions: &mut [i16], thresholds: &mut [i16]) {
     let seldom = source.below(2) == 0;
-    for (a, t) in predictions.iter_mut().zip(thresholds.iter_mut()) {
+    for (a, t) in predictions.iter_mut().zip(thresholds) {
         *a = source.i16();
         *t = match source.below(if seldom { 32 } else { 8 }) {
             0 => source.below(1 << 15) as i16 - 1,
@@ -28,16 +55,17 @@ pub fn within<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
             _ => 0,
         };
     }
-    open.fill(u16::MAX);
-    let count = K::within(predictions, thresholds, open);
+}
 
+/// Whether the first `count` entries are the rows that open.
+fn lists(predictions: &[i16], thresholds: &[i16], open: &[u16], count: usize) -> bool {
     let mut listed = open.iter();
-    for (row, (&a, &t)) in predictions.iter().zip(thresholds.iter()).enumerate() {
-        if i32::from(a).abs() < i32::from(t) {
-            ensure(listed.next() == Some(&(row as u16)))?;
+    for (row, (&a, &t)) in predictions.iter().zip(thresholds).enumerate() {
+        if i32::from(a).abs() < i32::from(t) && listed.next() != Some(&(row as u16)) {
+            return false;
         }
     }
-    ensure(count == open.len() - listed.len())
+    count == open.len() - listed.len()
 }
 
 /// Random preactivations, states and constants.
