@@ -23,6 +23,8 @@
 mod dots;
 mod gate;
 mod predict;
+#[cfg(target_arch = "riscv32")]
+mod rv32;
 
 pub use super::super::cell::update as cells;
 pub use dots::{dots, plane};

@@ -4,6 +4,7 @@
 use crate::kernels::Changes;
 use crate::kernels::swar::{EVEN, OFFSET};
 use crate::layout::Target;
+use core::ops::Range;
 
 /// Bytes of a column in a panel.
 const HEIGHT: usize = Target::Swar.panel();
@@ -18,28 +19,30 @@ const TOGETHER: usize = if cfg!(target_arch = "riscv32") { 2 } else { 1 };
 /// See [`crate::kernels::Kernels::predict`].
 #[inline]
 pub fn predict(accumulators: &mut [u32], panels: &[u32], columns: usize, changes: &Changes<'_>) {
-    let plus = Changes::entries(changes.plus);
-    let minus = Changes::entries(changes.minus);
+    let lists = [changes.plus, changes.minus].map(Changes::entries);
     let stride = columns * WORDS;
-    // Every entry must lie inside a panel, and hold a whole column. Looking at
-    // the list once is little beside walking it for every panel.
-    let inside = |&entry: &u32| (entry as usize) < columns * HEIGHT && entry as usize % HEIGHT == 0;
-    if stride == 0 || !plus.iter().chain(minus).all(inside) {
+    // Every entry must be the offset of a column. Looking at the lists once is
+    // little beside walking them for every panel.
+    let inside = |&e: &u32| (e as usize) < columns * HEIGHT && e.is_multiple_of(HEIGHT as u32);
+    let count = accumulators.len() / ACCUMULATORS;
+    if panels.len() < count * stride || !lists.iter().all(|list| list.iter().all(inside)) {
         return;
     }
-    let net = (plus.len() as u32).wrapping_sub(minus.len() as u32);
+    let net = (lists[0].len() as u32).wrapping_sub(lists[1].len() as u32);
     let (groups, rest) = accumulators.as_chunks_mut::<{ ACCUMULATORS * TOGETHER }>();
-    let mut panels = panels.chunks_exact(stride * TOGETHER);
-    for (acc, panels) in groups.iter_mut().zip(panels.by_ref()) {
-        // SAFETY: there are TOGETHER panels of `columns` columns, and every
-        // entry was found to be the offset of one of them.
-        unsafe { apply::<TOGETHER>(acc, panels, stride, plus, minus, net) };
+    let mut panel = panels.as_ptr();
+    for acc in groups {
+        // SAFETY: there are panels for all accumulators, and every entry was
+        // found to be the offset of a column.
+        unsafe { apply::<TOGETHER>(acc, panel, stride, lists, net) };
+        panel = panel.wrapping_add(TOGETHER * stride);
     }
     // What is left over where panels are taken together.
     let (rest, _) = rest.as_chunks_mut::<ACCUMULATORS>();
-    for (acc, panel) in rest.iter_mut().zip(panels.remainder().chunks_exact(stride)) {
-        // SAFETY: as above, with one panel.
-        unsafe { apply::<1>(acc, panel, stride, plus, minus, net) };
+    for acc in rest {
+        // SAFETY: as above.
+        unsafe { apply::<1>(acc, panel, stride, lists, net) };
+        panel = panel.wrapping_add(stride);
     }
 }
 
@@ -47,51 +50,62 @@ pub fn predict(accumulators: &mut [u32], panels: &[u32], columns: usize, changes
 ///
 /// # Safety
 ///
-/// `panels` has P * `stride` words, `stride` being a number of whole columns,
-/// and every entry is the byte offset of a column below `4 * stride`.
+/// From `panel` on there are P panels of `stride` words, a number of whole
+/// columns, and every entry is the byte offset of a column in the first.
 #[inline(always)]
 unsafe fn apply<const P: usize>(
     acc: &mut [u32],
-    panels: &[u32],
+    panel: *const u32,
     stride: usize,
-    plus: &[u32],
-    minus: &[u32],
+    [plus, minus]: [&[u32]; 2],
     net: u32,
 ) {
-    let (a_offset, o_offset) = (
-        net.wrapping_mul(OFFSET | (OFFSET << 8)),
-        net.wrapping_mul(OFFSET),
-    );
-    let mut a = [[0u32; WORDS]; P];
-    let mut o = [[0u32; WORDS]; P];
+    let mut sums = [[[0; 2]; WORDS]; P];
     let (pairs, _) = acc.as_chunks_mut::<2>();
-    let lanes = a.as_flattened_mut().iter_mut().zip(o.as_flattened_mut());
-    for ((a, o), pair) in lanes.zip(pairs.iter()) {
-        *a = pair[0].wrapping_sub(a_offset);
-        *o = pair[1].wrapping_sub(o_offset);
+    for (sum, pair) in sums.as_flattened_mut().iter_mut().zip(pairs.iter()) {
+        let offset = [OFFSET | (OFFSET << 8), OFFSET].map(|offset| net.wrapping_mul(offset));
+        *sum = [
+            pair[0].wrapping_sub(offset[0]),
+            pair[1].wrapping_sub(offset[1]),
+        ];
     }
-    for &entry in plus {
-        for p in 0..P {
-            for j in 0..WORDS {
+    // SAFETY: the caller's promise.
+    unsafe {
+        walk(&mut sums, panel, stride, plus, u32::wrapping_add);
+        walk(&mut sums, panel, stride, minus, u32::wrapping_sub);
+    }
+    for (pair, sum) in pairs.iter_mut().zip(sums.as_flattened()) {
+        *pair = *sum;
+    }
+}
+
+/// Applies one list.
+///
+/// # Safety
+///
+/// As for [`apply`].
+#[inline(always)]
+unsafe fn walk<const P: usize>(
+    sums: &mut [[[u32; 2]; WORDS]; P],
+    panel: *const u32,
+    stride: usize,
+    list: &[u32],
+    add: impl Fn(u32, u32) -> u32,
+) {
+    let Range { mut start, end } = list.as_ptr_range();
+    while start != end {
+        // SAFETY: `start` lies in the list.
+        let entry = unsafe { start.read() };
+        start = start.wrapping_add(1);
+        let mut column = panel.wrapping_byte_add(entry as usize);
+        for panel in sums.iter_mut() {
+            for (j, [a, o]) in panel.iter_mut().enumerate() {
                 // SAFETY: the caller's promise; a column has WORDS words.
-                let w = unsafe { *panels.get_unchecked(p * stride + entry as usize / 4 + j) };
-                a[p][j] = a[p][j].wrapping_add(w);
-                o[p][j] = o[p][j].wrapping_add((w >> 8) & EVEN);
+                let w = unsafe { column.add(j).read() };
+                *a = add(*a, w);
+                *o = add(*o, (w >> 8) & EVEN);
             }
+            column = column.wrapping_add(stride);
         }
-    }
-    for &entry in minus {
-        for p in 0..P {
-            for j in 0..WORDS {
-                // SAFETY: the caller's promise; a column has WORDS words.
-                let w = unsafe { *panels.get_unchecked(p * stride + entry as usize / 4 + j) };
-                a[p][j] = a[p][j].wrapping_sub(w);
-                o[p][j] = o[p][j].wrapping_sub((w >> 8) & EVEN);
-            }
-        }
-    }
-    let lanes = a.as_flattened().iter().zip(o.as_flattened());
-    for ((&a, &o), pair) in lanes.zip(pairs) {
-        *pair = [a, o];
     }
 }
