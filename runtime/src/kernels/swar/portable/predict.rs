@@ -4,7 +4,6 @@
 use crate::kernels::Changes;
 use crate::kernels::swar::{EVEN, OFFSET};
 use crate::layout::Target;
-use core::ops::Range;
 
 /// Bytes of a column in a panel.
 const HEIGHT: usize = Target::Swar.panel();
@@ -12,9 +11,6 @@ const HEIGHT: usize = Target::Swar.panel();
 const WORDS: usize = HEIGHT / 4;
 /// Words of the accumulators of a panel.
 const ACCUMULATORS: usize = HEIGHT / 2;
-/// Panels worked on at a time: as many as the registers hold. The list is
-/// then read once for all of them.
-const TOGETHER: usize = if cfg!(target_arch = "riscv32") { 2 } else { 1 };
 
 /// See [`crate::kernels::Kernels::predict`].
 #[inline]
@@ -29,54 +25,50 @@ pub fn predict(accumulators: &mut [u32], panels: &[u32], columns: usize, changes
         return;
     }
     let net = (lists[0].len() as u32).wrapping_sub(lists[1].len() as u32);
-    let (groups, rest) = accumulators.as_chunks_mut::<{ ACCUMULATORS * TOGETHER }>();
+    let offsets = [OFFSET | (OFFSET << 8), OFFSET].map(|offset| net.wrapping_mul(offset));
     let mut panel = panels.as_ptr();
-    for acc in groups {
+    #[cfg(target_arch = "riscv32")]
+    let accumulators = {
+        let (pairs, rest) = accumulators.as_chunks_mut::<{ 2 * ACCUMULATORS }>();
+        let count = pairs.len();
         // SAFETY: there are panels for all accumulators, and every entry was
         // found to be the offset of a column.
-        unsafe { apply::<TOGETHER>(acc, panel, stride, lists, net) };
-        panel = panel.wrapping_add(TOGETHER * stride);
-    }
-    // What is left over where panels are taken together.
-    let (rest, _) = rest.as_chunks_mut::<ACCUMULATORS>();
-    for acc in rest {
+        unsafe { super::rv32::pairs(pairs, panel, stride, lists, offsets) };
+        panel = panel.wrapping_add(2 * count * stride);
+        rest
+    };
+    let (groups, _) = accumulators.as_chunks_mut::<ACCUMULATORS>();
+    for sums in groups {
         // SAFETY: as above.
-        unsafe { apply::<1>(acc, panel, stride, lists, net) };
+        unsafe { apply(sums, panel, lists, offsets) };
         panel = panel.wrapping_add(stride);
     }
 }
 
-/// Applies the lists to P panels.
+/// Applies the lists to a panel.
 ///
 /// # Safety
 ///
-/// From `panel` on there are P panels of `stride` words, a number of whole
-/// columns, and every entry is the byte offset of a column in the first.
+/// `panel` is a number of whole columns, and every entry is the byte offset of one of them.
 #[inline(always)]
-unsafe fn apply<const P: usize>(
-    acc: &mut [u32],
+unsafe fn apply(
+    accumulators: &mut [u32; ACCUMULATORS],
     panel: *const u32,
-    stride: usize,
     [plus, minus]: [&[u32]; 2],
-    net: u32,
+    offsets: [u32; 2],
 ) {
-    let mut sums = [[[0; 2]; WORDS]; P];
-    let (pairs, _) = acc.as_chunks_mut::<2>();
-    for (sum, pair) in sums.as_flattened_mut().iter_mut().zip(pairs.iter()) {
-        let offset = [OFFSET | (OFFSET << 8), OFFSET].map(|offset| net.wrapping_mul(offset));
-        *sum = [
-            pair[0].wrapping_sub(offset[0]),
-            pair[1].wrapping_sub(offset[1]),
-        ];
+    let mut sums = *accumulators;
+    let (pairs, _) = sums.as_chunks_mut::<2>();
+    for [a, o] in pairs.iter_mut() {
+        *a = a.wrapping_sub(offsets[0]);
+        *o = o.wrapping_sub(offsets[1]);
     }
     // SAFETY: the caller's promise.
     unsafe {
-        walk(&mut sums, panel, stride, plus, u32::wrapping_add);
-        walk(&mut sums, panel, stride, minus, u32::wrapping_sub);
+        walk(pairs, panel, plus, u32::wrapping_add);
+        walk(pairs, panel, minus, u32::wrapping_sub);
     }
-    for (pair, sum) in pairs.iter_mut().zip(sums.as_flattened()) {
-        *pair = *sum;
-    }
+    *accumulators = sums;
 }
 
 /// Applies one list.
@@ -85,27 +77,19 @@ unsafe fn apply<const P: usize>(
 ///
 /// As for [`apply`].
 #[inline(always)]
-unsafe fn walk<const P: usize>(
-    sums: &mut [[[u32; 2]; WORDS]; P],
+unsafe fn walk(
+    sums: &mut [[u32; 2]],
     panel: *const u32,
-    stride: usize,
     list: &[u32],
     add: impl Fn(u32, u32) -> u32,
 ) {
-    let Range { mut start, end } = list.as_ptr_range();
-    while start != end {
-        // SAFETY: `start` lies in the list.
-        let entry = unsafe { start.read() };
-        start = start.wrapping_add(1);
-        let mut column = panel.wrapping_byte_add(entry as usize);
-        for panel in sums.iter_mut() {
-            for (j, [a, o]) in panel.iter_mut().enumerate() {
-                // SAFETY: the caller's promise; a column has WORDS words.
-                let w = unsafe { column.add(j).read() };
-                *a = add(*a, w);
-                *o = add(*o, (w >> 8) & EVEN);
-            }
-            column = column.wrapping_add(stride);
+    for &entry in list {
+        let column = panel.wrapping_byte_add(entry as usize);
+        for (j, [a, o]) in sums.iter_mut().enumerate() {
+            // SAFETY: the caller's promise; a column has a word for each pair.
+            let w = unsafe { column.add(j).read() };
+            *a = add(*a, w);
+            *o = add(*o, (w >> 8) & EVEN);
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Dot products on RV32IM: eight rows share the digits. The compiler, given
 //! more than four rows, runs out of registers by loading far ahead.
-#![allow(unsafe_code)]
 
-use super::dots::Shape;
+use crate::kernels::swar::portable::dots::Shape;
 use core::arch::naked_asm;
 
 /// Rows that share the digits.
