@@ -27,15 +27,11 @@
 
 #[cfg(not(pg_isa = "thumb1"))]
 mod portable;
-#[cfg(pg_isa = "rv32")]
-mod rv32;
 #[cfg(pg_isa = "thumb1")]
 mod thumb1;
 
-#[cfg(not(any(pg_isa = "thumb1", pg_isa = "rv32")))]
+#[cfg(not(pg_isa = "thumb1"))]
 use portable as isa;
-#[cfg(pg_isa = "rv32")]
-use rv32 as isa;
 #[cfg(pg_isa = "thumb1")]
 use thumb1 as isa;
 

@@ -4,7 +4,11 @@
 use crate::kernels::Plane;
 use crate::kernels::swar::{EVEN, OFFSET};
 
+#[cfg(pg_isa = "rv32")]
+use super::rv32::{TOGETHER, groups};
+
 /// Rows that share the digits.
+#[cfg(not(pg_isa = "rv32"))]
 const TOGETHER: usize = 4;
 
 /// See [`crate::kernels::Kernels::plane`].
@@ -46,14 +50,16 @@ pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
     let shape = Shape { stored, chunk };
     let plane = plane.words.as_ptr();
     // With a row that does not exist, all are taken one by one.
-    let (fours, _) = list.as_chunks::<TOGETHER>();
-    let fours = if list.iter().all(inside) { fours } else { &[] };
-    let (sums_of_four, _) = sums.as_chunks_mut::<TOGETHER>();
-    for (list, sums) in fours.iter().zip(sums_of_four) {
-        // SAFETY: the listed rows lie in `rows`, and the plane is whole.
-        *sums = unsafe { dot(list.each_ref().map(row), plane, shape) };
-    }
-    let rest = list.iter().zip(sums).skip(TOGETHER * fours.len());
+    let (whole_groups, _) = list.as_chunks::<TOGETHER>();
+    let whole_groups = if list.iter().all(inside) {
+        whole_groups
+    } else {
+        &[]
+    };
+    let (group_sums, _) = sums.as_chunks_mut::<TOGETHER>();
+    // SAFETY: the listed rows lie in `rows`, and the plane is whole.
+    unsafe { groups(rows, whole_groups, group_sums, plane, shape) };
+    let rest = list.iter().zip(sums).skip(TOGETHER * whole_groups.len());
     for (index, sum) in rest {
         *sum = 0;
         if inside(index) {
@@ -65,9 +71,34 @@ pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
 
 /// Words of a row and of a chunk of it, both even.
 #[derive(Clone, Copy)]
-struct Shape {
-    stored: usize,
-    chunk: usize,
+pub struct Shape {
+    pub stored: usize,
+    pub chunk: usize,
+}
+
+/// Dot products of groups of rows, over the shorter length.
+///
+/// # Safety
+///
+/// The listed rows of `shape.stored` words lie in `rows`, and the plane is
+/// that of as many.
+#[cfg(not(pg_isa = "rv32"))]
+#[inline(always)]
+unsafe fn groups(
+    rows: &[u32],
+    list: &[[u16; TOGETHER]],
+    sums: &mut [[i32; TOGETHER]],
+    plane: *const u32,
+    shape: Shape,
+) {
+    let row = |&index: &u16| {
+        rows.as_ptr()
+            .wrapping_add(usize::from(index) * shape.stored)
+    };
+    for (list, sums) in list.iter().zip(sums) {
+        // SAFETY: the caller's promise.
+        *sums = unsafe { dot(list.each_ref().map(row), plane, shape) };
+    }
 }
 
 /// Dot products of N rows.

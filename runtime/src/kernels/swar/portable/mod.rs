@@ -23,12 +23,12 @@
 mod dots;
 mod gate;
 mod predict;
+#[cfg(pg_isa = "rv32")]
+mod rv32;
 
 pub use super::super::cell::update as cells;
 pub use dots::{dots, plane};
 pub use gate::load_within;
-#[cfg(pg_isa = "rv32")]
-pub use predict::columns_of;
 pub use predict::predict;
 
 use super::lanes;

@@ -12,30 +12,36 @@ const WORDS: usize = HEIGHT / 4;
 /// Words of the accumulators of a panel.
 const ACCUMULATORS: usize = HEIGHT / 2;
 
-/// The entries of both lists, if every one of them is the offset of one of
-/// `columns` columns. Looking at them once is little beside walking them for
-/// every panel.
-#[inline]
-pub fn columns_of<'c>(lists: &Changes<'c>, columns: usize) -> Option<(&'c [u32], &'c [u32])> {
-    let plus = Changes::entries(lists.plus);
-    let minus = Changes::entries(lists.minus);
-    let inside = |&entry: &u32| (entry as usize) < columns * HEIGHT && entry as usize % HEIGHT == 0;
-    (columns > 0 && plus.iter().chain(minus).all(inside)).then_some((plus, minus))
-}
-
 /// See [`crate::kernels::Kernels::predict`].
 #[inline]
 pub fn predict(accumulators: &mut [u32], panels: &[u32], columns: usize, changes: &Changes<'_>) {
-    let Some((plus, minus)) = columns_of(changes, columns) else {
-        return;
-    };
+    let lists = [changes.plus, changes.minus].map(Changes::entries);
     let stride = columns * WORDS;
-    let net = (plus.len() as u32).wrapping_sub(minus.len() as u32);
-    let (accumulators, _) = accumulators.as_chunks_mut::<ACCUMULATORS>();
-    for (acc, panel) in accumulators.iter_mut().zip(panels.chunks_exact(stride)) {
-        // SAFETY: the panel has `columns` columns, and every entry was found
-        // to be the offset of one of them.
-        unsafe { apply(acc, panel, plus, minus, net) };
+    // Every entry must be the offset of a column. Looking at the lists once is
+    // little beside walking them for every panel.
+    let inside = |&e: &u32| (e as usize) < columns * HEIGHT && e.is_multiple_of(HEIGHT as u32);
+    let count = accumulators.len() / ACCUMULATORS;
+    if panels.len() < count * stride || !lists.iter().all(|list| list.iter().all(inside)) {
+        return;
+    }
+    let net = (lists[0].len() as u32).wrapping_sub(lists[1].len() as u32);
+    let offsets = [OFFSET | (OFFSET << 8), OFFSET].map(|offset| net.wrapping_mul(offset));
+    let mut panel = panels.as_ptr();
+    #[cfg(pg_isa = "rv32")]
+    let accumulators = {
+        let (pairs, rest) = accumulators.as_chunks_mut::<{ 2 * ACCUMULATORS }>();
+        let count = pairs.len();
+        // SAFETY: there are panels for all accumulators, and every entry was
+        // found to be the offset of a column.
+        unsafe { super::rv32::pairs(pairs, panel, stride, lists, offsets) };
+        panel = panel.wrapping_add(2 * count * stride);
+        rest
+    };
+    let (groups, _) = accumulators.as_chunks_mut::<ACCUMULATORS>();
+    for sums in groups {
+        // SAFETY: as above.
+        unsafe { apply(sums, panel, lists, offsets) };
+        panel = panel.wrapping_add(stride);
     }
 }
 
@@ -43,43 +49,47 @@ pub fn predict(accumulators: &mut [u32], panels: &[u32], columns: usize, changes
 ///
 /// # Safety
 ///
-/// Every entry is the byte offset of a column of `panel`.
+/// `panel` is a number of whole columns, and every entry is the byte offset of one of them.
 #[inline(always)]
 unsafe fn apply(
-    acc: &mut [u32; ACCUMULATORS],
-    panel: &[u32],
-    plus: &[u32],
-    minus: &[u32],
-    net: u32,
+    accumulators: &mut [u32; ACCUMULATORS],
+    panel: *const u32,
+    [plus, minus]: [&[u32]; 2],
+    offsets: [u32; 2],
 ) {
-    let (a_offset, o_offset) = (
-        net.wrapping_mul(OFFSET | (OFFSET << 8)),
-        net.wrapping_mul(OFFSET),
-    );
-    let mut a = [0u32; WORDS];
-    let mut o = [0u32; WORDS];
-    let (pairs, _) = acc.as_chunks_mut::<2>();
-    for ((a, o), pair) in a.iter_mut().zip(&mut o).zip(pairs.iter()) {
-        *a = pair[0].wrapping_sub(a_offset);
-        *o = pair[1].wrapping_sub(o_offset);
+    let mut sums = *accumulators;
+    let (pairs, _) = sums.as_chunks_mut::<2>();
+    for [a, o] in pairs.iter_mut() {
+        *a = a.wrapping_sub(offsets[0]);
+        *o = o.wrapping_sub(offsets[1]);
     }
-    for &entry in plus {
-        for j in 0..WORDS {
-            // SAFETY: the caller's promise; a column has WORDS words.
-            let w = unsafe { *panel.get_unchecked(entry as usize / 4 + j) };
-            a[j] = a[j].wrapping_add(w);
-            o[j] = o[j].wrapping_add((w >> 8) & EVEN);
+    // SAFETY: the caller's promise.
+    unsafe {
+        walk(pairs, panel, plus, u32::wrapping_add);
+        walk(pairs, panel, minus, u32::wrapping_sub);
+    }
+    *accumulators = sums;
+}
+
+/// Applies one list.
+///
+/// # Safety
+///
+/// As for [`apply`].
+#[inline(always)]
+unsafe fn walk(
+    sums: &mut [[u32; 2]],
+    panel: *const u32,
+    list: &[u32],
+    add: impl Fn(u32, u32) -> u32,
+) {
+    for &entry in list {
+        let column = panel.wrapping_byte_add(entry as usize);
+        for (j, [a, o]) in sums.iter_mut().enumerate() {
+            // SAFETY: the caller's promise; a column has a word for each pair.
+            let w = unsafe { column.add(j).read() };
+            *a = add(*a, w);
+            *o = add(*o, (w >> 8) & EVEN);
         }
-    }
-    for &entry in minus {
-        for j in 0..WORDS {
-            // SAFETY: the caller's promise; a column has WORDS words.
-            let w = unsafe { *panel.get_unchecked(entry as usize / 4 + j) };
-            a[j] = a[j].wrapping_sub(w);
-            o[j] = o[j].wrapping_sub((w >> 8) & EVEN);
-        }
-    }
-    for ((&a, &o), pair) in a.iter().zip(&o).zip(pairs) {
-        *pair = [a, o];
     }
 }
