@@ -176,7 +176,9 @@ fn lstm(inputs: usize, hidden: usize) -> LstmSpec {
             .collect(),
         pre: split.shift(),
         // Preactivations below 1 in Q20, so that few units are saturated.
-        mult: (0..rows).map(|_| rng.random_range(1 << 9..1 << 10)).collect(),
+        mult: (0..rows)
+            .map(|_| rng.random_range(1 << 9..1 << 10))
+            .collect(),
         post: 0,
         hidden_requant: Requant {
             mult: 127 << 8,
