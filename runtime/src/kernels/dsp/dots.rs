@@ -32,31 +32,44 @@ pub fn chunk(largest: u32, row_sum: u32, columns: usize) -> usize {
 /// See [`crate::kernels::Kernels::dots`].
 pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
     let stored = plane.columns / 4;
-    let chunk = (plane.chunk / 4 & !1).max(2);
-    let whole = plane.words.get(..2 * stored).unwrap_or(&[]);
-    let count = rows.len().checked_div(stored).unwrap_or(0);
-    for (list, sums) in list.chunks(4).zip(sums.chunks_mut(4)) {
-        // What is missing to four repeats the first row.
-        let number = |k: usize| usize::from(list.get(k).or(list.first()).copied().unwrap_or(0));
-        let numbers = [number(0), number(1), number(2), number(3)];
-        let mut totals = [0; 4];
-        let mut start = 0;
-        for part in whole.chunks(2 * chunk) {
-            let length = part.len() / 2;
-            let words = numbers.map(|row| {
-                // A row beyond the matrix: any row, its sum is cleared below.
-                let first = if row < count { row * stored } else { 0 } + start;
-                rows.get(first..first + length).unwrap_or(&[])
-            });
-            if words.iter().all(|w| w.len() == length) {
-                for (total, sum) in totals.iter_mut().zip(inner::four(words, part)) {
-                    *total += sum;
-                }
-            }
-            start += length;
+    let count = list.len().min(sums.len());
+    let (list, sums) = (list.split_at(count).0, sums.split_at_mut(count).0);
+    let inside = |row: &u16| (usize::from(*row) + 1) * stored <= rows.len();
+    if plane.chunk < plane.columns || !list.iter().all(inside) {
+        for (row, sum) in list.iter().zip(sums) {
+            *sum = if inside(row) {
+                in_chunks(rows, plane, *row)
+            } else {
+                0
+            };
         }
-        for ((sum, total), row) in sums.iter_mut().zip(totals).zip(numbers) {
-            *sum = if row < count { total } else { 0 };
+        return;
+    }
+    let (groups, rest) = list.as_chunks::<4>();
+    let (group_sums, rest_sums) = sums.as_chunks_mut::<4>();
+    inner::groups(rows, stored, plane.words, groups, group_sums);
+    if let Some(first) = rest.first() {
+        // What is missing to four repeats the first row.
+        let four = core::array::from_fn(|k| *rest.get(k).unwrap_or(first));
+        let mut totals = [[0; 4]];
+        inner::groups(rows, stored, plane.words, &[four], &mut totals);
+        for (sum, total) in rest_sums.iter_mut().zip(totals.as_flattened()) {
+            *sum = *total;
         }
     }
+}
+
+/// One row whose sum does not fit a register: folded after every chunk.
+fn in_chunks(rows: &[u32], plane: &Plane<'_>, row: u16) -> i32 {
+    let stored = plane.columns / 4;
+    let chunk = (plane.chunk / 4 & !1).max(2);
+    let start = usize::from(row) * stored;
+    let words = rows.get(start..start + stored).unwrap_or(&[]);
+    let mut total = 0;
+    for (words, plane) in words.chunks(chunk).zip(plane.words.chunks(2 * chunk)) {
+        let mut sums = [[0; 4]];
+        inner::groups(words, words.len(), plane, &[[0; 4]], &mut sums);
+        total += sums[0][0];
+    }
+    total
 }

@@ -61,8 +61,17 @@ pub unsafe fn apply(accumulators: &mut [u32], panels: &[u32], stride: usize, bat
 }
 
 /// See `asm/dots.rs`.
-pub fn four(rows: [&[u32]; 4], plane: &[u32]) -> [i32; 4] {
-    rows.map(|row| {
+pub fn groups(
+    rows: &[u32],
+    stored: usize,
+    plane: &[u32],
+    list: &[[u16; 4]],
+    sums: &mut [[i32; 4]],
+) {
+    let listed = list.as_flattened().iter().zip(sums.as_flattened_mut());
+    for (&row, out) in listed {
+        let start = usize::from(row) * stored;
+        let row = rows.get(start..start + stored).unwrap_or(&[]);
         let (pairs, _) = plane.as_chunks();
         let mut sum = 0i32;
         for (&weights, &[odd, even]) in row.iter().zip(pairs) {
@@ -75,8 +84,8 @@ pub fn four(rows: [&[u32]; 4], plane: &[u32]) -> [i32; 4] {
                 sum = products.fold(sum, i32::wrapping_add);
             }
         }
-        sum >> 8
-    })
+        *out = sum >> 8;
+    }
 }
 
 /// See `asm/gate.rs`.

@@ -3,34 +3,53 @@
 use super::dsp;
 use core::arch::naked_asm;
 
-/// What [`multiply`] works on.
+/// What [`multiply`] works on; it moves the lists on.
 #[repr(C)]
 struct Job {
-    rows: [*const u32; 4],
+    rows: *const u32,
+    /// Bytes of a row.
+    stride: usize,
+    list: *const [u16; 4],
+    sums: *mut [i32; 4],
+    /// Groups of four rows, at least 1.
+    count: usize,
     plane: *const u32,
+    /// Times 8 columns, at least 1.
     blocks: usize,
-    sums: [i32; 4],
 }
 
-/// Dot products of four rows with a plane. The rows have the same number of
-/// words, a multiple of 2, and the plane twice as many; otherwise the sums
-/// are 0.
-pub fn four(rows: [&[u32]; 4], plane: &[u32]) -> [i32; 4] {
-    let words = plane.len() / 2 & !1;
-    let mut job = Job {
-        rows: rows.map(<[u32]>::as_ptr),
-        plane: plane.as_ptr(),
-        blocks: words / 2,
-        sums: [0; 4],
-    };
-    if words > 0 && rows.iter().all(|row| row.len() >= words) {
-        // SAFETY: rows and plane have the words of so many blocks.
-        unsafe { multiply(&mut job) };
+/// Dot products of groups of four listed rows of `stored` words, a multiple
+/// of 2. The sums are 0 where a listed row does not lie in `rows`, or the
+/// plane is too short.
+pub fn groups(
+    rows: &[u32],
+    stored: usize,
+    plane: &[u32],
+    list: &[[u16; 4]],
+    sums: &mut [[i32; 4]],
+) {
+    let count = list.len().min(sums.len());
+    let inside = |&row: &u16| (usize::from(row) + 1) * stored <= rows.len();
+    let whole = stored >= 2 && stored.is_multiple_of(2) && plane.len() >= 2 * stored;
+    if count == 0 || !whole || !list.as_flattened().iter().all(inside) {
+        sums.fill([0; 4]);
+        return;
     }
-    job.sums
+    let mut job = Job {
+        rows: rows.as_ptr(),
+        stride: 4 * stored,
+        list: list.as_ptr(),
+        sums: sums.as_mut_ptr(),
+        count,
+        plane: plane.as_ptr(),
+        blocks: stored / 2,
+    };
+    // SAFETY: there are `count` groups and sums, at least one; all rows lie in
+    // `rows`, and they and the plane have the words of so many blocks.
+    unsafe { multiply(&mut job) };
 }
 
-/// `blocks` times 8 columns of four rows; at least one.
+/// Four rows at a time.
 ///
 /// A word of weights is read once and multiplied twice; the two words of the
 /// plane serve four rows. 14 registers hold four sums, four rows, the plane,
@@ -38,11 +57,11 @@ pub fn four(rows: [&[u32]; 4], plane: &[u32]) -> [i32; 4] {
 ///
 /// 20 cycles for 4 columns: 12 in arithmetic, 6 loads in two runs. The loop is
 /// written out for 16 columns and entered in the middle for an odd number of
-/// blocks.
+/// blocks. 50 cycles more for a group.
 ///
 /// # Safety
 ///
-/// The rows must have 2 words for every block, the plane 4.
+/// As [`groups`] has checked.
 #[unsafe(naked)]
 unsafe extern "C" fn multiply(job: &mut Job) {
     naked_asm!(
@@ -69,9 +88,19 @@ unsafe extern "C" fn multiply(job: &mut Job) {
         "smlad r7, r3, r12, r7",
         ".endm",
         "push {{r0, r4-r11, lr}}",
-        "ldm r0, {{r8, r9, r10, r11}}",
-        "mov lr, r11",
-        "ldrd r1, r2, [r0, #16]",
+        "3:",
+        "ldr r1, [r0, #8]",
+        "ldrh r8, [r1], #2",
+        "ldrh r9, [r1], #2",
+        "ldrh r10, [r1], #2",
+        "ldrh r11, [r1], #2",
+        "str r1, [r0, #8]",
+        "ldrd r1, r2, [r0]",
+        "mla r8, r8, r2, r1",
+        "mla r9, r9, r2, r1",
+        "mla r10, r10, r2, r1",
+        "mla lr, r11, r2, r1",
+        "ldrd r1, r2, [r0, #20]",
         "movs r4, #0",
         "movs r5, #0",
         "movs r6, #0",
@@ -87,13 +116,17 @@ unsafe extern "C" fn multiply(job: &mut Job) {
         "PG_FOUR",
         "subs r2, #1",
         "bpl 1b",
-        "pop {{r0}}",
+        "ldr r0, [sp]",
+        "ldrd r1, r2, [r0, #12]",
         "asrs r4, r4, #8",
         "asrs r5, r5, #8",
         "asrs r6, r6, #8",
         "asrs r7, r7, #8",
-        "adds r0, #24",
-        "stm r0!, {{r4-r7}}",
+        "stm r1!, {{r4-r7}}",
+        "subs r2, #1",
+        "strd r1, r2, [r0, #12]",
+        "bne 3b",
+        "add sp, #4",
         "pop {{r4-r11, pc}}",
         ".purgem PG_FOUR",
     )
