@@ -12,6 +12,7 @@
 //! so that the sum is 256 times the dot product. It fits a register while the
 //! dot product stays below 2^23 in magnitude ([`chunk`]); on the way it may
 //! wrap.
+#![allow(unsafe_code)]
 
 use super::inner;
 use crate::kernels::Plane;
@@ -34,32 +35,38 @@ pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
     let stored = plane.columns / 4;
     let count = list.len().min(sums.len());
     let (list, sums) = (list.split_at(count).0, sums.split_at_mut(count).0);
-    let inside = |row: &u16| (usize::from(*row) + 1) * stored <= rows.len();
-    if plane.chunk < plane.columns || !list.iter().all(inside) {
-        for (row, sum) in list.iter().zip(sums) {
+    let whole = stored > 0 && stored.is_multiple_of(2) && plane.words.len() >= 2 * stored;
+    let inside = |row: u16| whole && (usize::from(row) + 1) * stored <= rows.len();
+    let largest = list.iter().copied().max().unwrap_or(0);
+    if plane.chunk < plane.columns || !inside(largest) {
+        for (&row, sum) in list.iter().zip(sums) {
             *sum = if inside(row) {
-                in_chunks(rows, plane, *row)
+                in_chunks(rows, plane, row)
             } else {
                 0
             };
         }
         return;
     }
-    let (groups, rest) = list.as_chunks::<4>();
-    let (group_sums, rest_sums) = sums.as_chunks_mut::<4>();
-    inner::groups(rows, stored, plane.words, groups, group_sums);
+    let (groups, rest) = list.as_chunks();
+    let (group_sums, rest_sums) = sums.as_chunks_mut();
+    // SAFETY: the largest row, and so every row, lies in `rows`, and the plane
+    // is whole.
+    unsafe { inner::groups(rows, stored, plane.words, groups, group_sums) };
     if let Some(first) = rest.first() {
         // What is missing to four repeats the first row.
-        let four = core::array::from_fn(|k| *rest.get(k).unwrap_or(first));
+        let four = [0, 1, 2, 3].map(|k| *rest.get(k).unwrap_or(first));
         let mut totals = [[0; 4]];
-        inner::groups(rows, stored, plane.words, &[four], &mut totals);
+        // SAFETY: as above.
+        unsafe { inner::groups(rows, stored, plane.words, &[four], &mut totals) };
         for (sum, total) in rest_sums.iter_mut().zip(totals.as_flattened()) {
             *sum = *total;
         }
     }
 }
 
-/// One row whose sum does not fit a register: folded after every chunk.
+/// One row whose sum does not fit a register, folded after every chunk. The
+/// row has an even number of words, as a chunk has.
 fn in_chunks(rows: &[u32], plane: &Plane<'_>, row: u16) -> i32 {
     let stored = plane.columns / 4;
     let chunk = (plane.chunk / 4 & !1).max(2);
@@ -67,9 +74,12 @@ fn in_chunks(rows: &[u32], plane: &Plane<'_>, row: u16) -> i32 {
     let words = rows.get(start..start + stored).unwrap_or(&[]);
     let mut total = 0;
     for (words, plane) in words.chunks(chunk).zip(plane.words.chunks(2 * chunk)) {
-        let mut sums = [[0; 4]];
-        inner::groups(words, words.len(), plane, &[[0; 4]], &mut sums);
-        total += sums[0][0];
+        if plane.len() >= 2 * words.len() {
+            let mut sums = [[0; 4]];
+            // SAFETY: row 0 of `words` is all of it, and the plane is as long.
+            unsafe { inner::groups(words, words.len(), plane, &[[0; 4]], &mut sums) };
+            total += sums[0][0];
+        }
     }
     total
 }

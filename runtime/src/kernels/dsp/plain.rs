@@ -61,7 +61,12 @@ pub unsafe fn apply(accumulators: &mut [u32], panels: &[u32], stride: usize, bat
 }
 
 /// See `asm/dots.rs`.
-pub fn groups(
+///
+/// # Safety
+///
+/// None here, where every access is checked.
+#[allow(unsafe_code)]
+pub unsafe fn groups(
     rows: &[u32],
     stored: usize,
     plane: &[u32],

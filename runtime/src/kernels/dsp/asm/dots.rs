@@ -18,10 +18,13 @@ struct Job {
     blocks: usize,
 }
 
-/// Dot products of groups of four listed rows of `stored` words, a multiple
-/// of 2. The sums are 0 where a listed row does not lie in `rows`, or the
-/// plane is too short.
-pub fn groups(
+/// Dot products of groups of four listed rows.
+///
+/// # Safety
+///
+/// The listed rows of `stored` words, a multiple of 2 and not 0, lie in `rows`,
+/// and `plane` has twice as many words.
+pub unsafe fn groups(
     rows: &[u32],
     stored: usize,
     plane: &[u32],
@@ -29,10 +32,7 @@ pub fn groups(
     sums: &mut [[i32; 4]],
 ) {
     let count = list.len().min(sums.len());
-    let inside = |&row: &u16| (usize::from(row) + 1) * stored <= rows.len();
-    let whole = stored >= 2 && stored.is_multiple_of(2) && plane.len() >= 2 * stored;
-    if count == 0 || !whole || !list.as_flattened().iter().all(inside) {
-        sums.fill([0; 4]);
+    if count == 0 {
         return;
     }
     let mut job = Job {
@@ -44,8 +44,7 @@ pub fn groups(
         plane: plane.as_ptr(),
         blocks: stored / 2,
     };
-    // SAFETY: there are `count` groups and sums, at least one; all rows lie in
-    // `rows`, and they and the plane have the words of so many blocks.
+    // SAFETY: the caller's promise, for `count` groups and sums, at least one.
     unsafe { multiply(&mut job) };
 }
 
@@ -61,7 +60,7 @@ pub fn groups(
 ///
 /// # Safety
 ///
-/// As [`groups`] has checked.
+/// As [`groups`], and `count` is at least 1.
 #[unsafe(naked)]
 unsafe extern "C" fn multiply(job: &mut Job) {
     naked_asm!(
