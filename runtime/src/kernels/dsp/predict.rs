@@ -36,27 +36,28 @@ pub struct Batch {
 }
 
 impl Entries {
-    /// Takes up to [`BATCH`] entries from the front of a list; `None` if one
+    const NONE: Self = Self {
+        offsets: [0; BATCH],
+        count: 0,
+        last: 0,
+    };
+
+    /// Takes up to [`BATCH`] entries from the front of a list; false if one
     /// of them is no column of a panel whose last column is at `limit`.
     #[inline(always)]
-    fn take(list: &mut &[u32], limit: u32) -> Option<Self> {
+    fn take(&mut self, list: &mut &[u32], limit: u32) -> bool {
         let (now, later) = list.split_at_checked(BATCH).unwrap_or((*list, &[]));
         *list = later;
-        let mut entries = Self {
-            offsets: [0; BATCH],
-            count: now.len(),
-            last: 0,
-        };
+        self.count = now.len();
         let (mut seen, mut over) = (0, 0);
-        for (slot, &entry) in entries.offsets.iter_mut().zip(now) {
+        for (slot, &entry) in self.offsets.iter_mut().zip(now) {
             *slot = entry;
-            entries.last = entry;
+            self.last = entry;
             seen |= entry;
             over |= limit.wrapping_sub(entry);
         }
         // Below 2^31 both, the difference is negative where one is too large.
-        let within = (seen | over) >> 31 == 0;
-        (within && (seen as usize).is_multiple_of(HEIGHT)).then_some(entries)
+        (seen | over) >> 31 == 0 && (seen as usize).is_multiple_of(HEIGHT)
     }
 }
 
@@ -76,13 +77,14 @@ pub fn predict(accumulators: &mut [u32], panels: &[u32], columns: usize, changes
         return;
     }
     let limit = ((columns - 1) * HEIGHT) as u32;
+    let mut batch = Batch {
+        minus: Entries::NONE,
+        plus: Entries::NONE,
+    };
     while !(plus.is_empty() && minus.is_empty()) {
-        let minus = Entries::take(&mut minus, limit);
-        let plus = Entries::take(&mut plus, limit);
-        let (Some(minus), Some(plus)) = (minus, plus) else {
+        if !batch.minus.take(&mut minus, limit) || !batch.plus.take(&mut plus, limit) {
             return;
-        };
-        let batch = Batch { minus, plus };
+        }
         // SAFETY: there are as many panels of `stride` words as the
         // accumulators are for, one or more, and every entry was found to be
         // the offset of a column of them.

@@ -35,8 +35,8 @@ use crate::layers::operand::Operand;
 use crate::layout::Matrix;
 use crate::quant::Split;
 
-/// Rows whose dot products are formed at a time where all rows need one.
-const BLOCK: usize = 32;
+/// Rows whose dot products are formed at a time.
+const BLOCK: usize = 64;
 
 /// The gate of an LSTM.
 #[derive(Clone, Copy, Debug)]
