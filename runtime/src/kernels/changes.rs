@@ -109,8 +109,11 @@ impl Masks {
     /// Remainders as signed bytes.
     #[inline(always)]
     const fn remainders(self, v: u32) -> u32 {
+        const HIGH: u32 = 0x8080_8080;
+        // At most 127 in every byte; with 128 more, taking the half off leaves
+        // bit 7 set unless the remainder is negative.
         let biased = ((v & self.remainder) + self.half) & self.remainder;
-        subtract_bytes(biased, self.half)
+        (biased + (HIGH - self.half)) ^ HIGH
     }
 }
 
@@ -201,81 +204,68 @@ pub fn scan_from_zero(
 
 /// Two lists that grow towards each other in one buffer.
 struct Lists<'l> {
-    buffer: &'l mut [u32],
+    /// What lies between them. The last word stays free, for the end of the
+    /// list of columns to add; once there is none, the lists did not fit.
+    free: &'l mut [u32],
     plus: usize,
-    minus: usize,
 }
 
 impl<'l> Lists<'l> {
     /// The last word is the end of the list of columns to subtract.
     fn new(buffer: &'l mut [u32]) -> Self {
-        let minus = buffer.len().saturating_sub(1);
-        if let Some(last) = buffer.last_mut() {
-            *last = END;
+        let mut free = buffer;
+        if let Some(end) = free.split_off_last_mut() {
+            *end = END;
         }
-        Self {
-            buffer,
-            plus: 0,
-            minus,
-        }
+        Self { free, plus: 0 }
     }
 
     /// Adds the columns of one word; returns how many differ.
     #[inline]
     fn add(&mut self, now: u32, before: u32, base: u32, height: u32) -> u32 {
+        const LOW: u32 = 0x7f7f_7f7f;
+        // A byte that is not zero carries into its bit 7, or has it.
+        let differ = now ^ before;
+        let differ = (((differ & LOW) + LOW) | differ) >> 7 & ONES;
+        let columns = differ.wrapping_mul(ONES) >> 24;
+        // Unit by unit, in one loop: changes by more than one are rare.
         let (mut now, mut before) = (now, before);
         let mut offset = base;
-        let mut columns = 0;
         while now != before {
             let (a, b) = (now & 0xff, before & 0xff);
-            columns += u32::from(a != b);
-            if a > b {
-                for _ in b..a {
-                    self.push_plus(offset);
+            if a == b {
+                now >>= 8;
+                before >>= 8;
+                offset += height;
+            } else if a > b {
+                before += 1;
+                if let Some(entry) = self.free.split_off_first_mut() {
+                    *entry = offset;
+                    self.plus += 1;
                 }
             } else {
-                for _ in a..b {
-                    self.push_minus(offset);
+                before -= 1;
+                if let Some(entry) = self.free.split_off_last_mut() {
+                    *entry = offset;
                 }
             }
-            now >>= 8;
-            before >>= 8;
-            offset += height;
         }
         columns
     }
 
-    // One word stays free for the end of the list of columns to add. When the
-    // lists have met, they stay as they are: `finish` sees it.
-    #[inline(always)]
-    fn push_plus(&mut self, offset: u32) {
-        if self.plus < self.minus {
-            if let Some(entry) = self.buffer.get_mut(self.plus) {
-                *entry = offset;
-            }
-            self.plus += 1;
-        }
-    }
-
-    #[inline(always)]
-    fn push_minus(&mut self, offset: u32) {
-        if self.plus < self.minus {
-            self.minus -= 1;
-            if let Some(entry) = self.buffer.get_mut(self.minus) {
-                *entry = offset;
-            }
-        }
-    }
-
     fn finish(self, columns: u32) -> Found {
-        let fits = self.plus < self.minus;
-        if let (true, Some(end)) = (fits, self.buffer.get_mut(self.plus)) {
-            *end = END;
-        }
+        let minus = self.plus + self.free.len();
+        let plus = match self.free.first_mut() {
+            Some(end) => {
+                *end = END;
+                self.plus + 1
+            }
+            None => 0,
+        };
         Found {
             columns,
-            plus: if fits { self.plus + 1 } else { 0 },
-            minus: self.minus,
+            plus,
+            minus,
         }
     }
 }
