@@ -32,6 +32,12 @@ macro_rules! kernel_tests {
                 }
 
                 #[test]
+                fn load_within_equals_its_definition(seed: u32) {
+                    let scratch = &mut vec![0; 1024];
+                    prop_assert_eq!(check::<$kernels>(Operation::LoadWithin, seed, scratch), Ok(()));
+                }
+
+                #[test]
                 fn cells_equal_their_definition(seed: u32) {
                     let scratch = &mut vec![0; 1024];
                     prop_assert_eq!(check::<$kernels>(Operation::Cells, seed, scratch), Ok(()));

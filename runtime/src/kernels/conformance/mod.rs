@@ -30,6 +30,8 @@ pub enum Operation {
     Predict,
     /// [`Kernels::within`].
     Within,
+    /// [`Kernels::load_within`].
+    LoadWithin,
     /// [`Kernels::cells`].
     Cells,
     /// Both passes at the largest sums a narrow layer may have.
@@ -41,10 +43,11 @@ pub enum Operation {
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Dots,
         Self::Predict,
         Self::Within,
+        Self::LoadWithin,
         Self::Cells,
         Self::Bound,
         Self::Widest,
@@ -75,6 +78,7 @@ pub fn check<K: Kernels>(
         Operation::Dots => products::random::<K>(source, scratch),
         Operation::Predict => predict::random::<K>(source, scratch),
         Operation::Within => elementwise::within::<K>(source, scratch),
+        Operation::LoadWithin => elementwise::load_within::<K>(source, scratch),
         Operation::Cells => elementwise::cells::<K>(source, scratch),
         Operation::Bound => predict::at_the_bound::<K>(source, scratch),
         Operation::Widest => products::widest::<K>(source, scratch),

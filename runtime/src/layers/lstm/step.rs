@@ -90,7 +90,7 @@ impl Lstm<'_> {
             self.predict_densely(state, scratch);
             (self.columns() as u32, self.dense_macs())
         };
-        let open = self.open_rows(scratch);
+        let open = self.open_rows(state, scratch);
         if self.split.shift() > 0 && open > 0 {
             self.update(state, scratch, open);
             macs += (open * self.columns()) as u32;
@@ -102,16 +102,25 @@ impl Lstm<'_> {
         }
     }
 
-    /// Lists the rows that open.
-    fn open_rows(&self, scratch: &mut Scratch<'_>) -> usize {
+    /// Lists the rows that open, after copying predictions that are kept to
+    /// `scratch.a`.
+    fn open_rows(&self, state: &LstmState<'_>, scratch: &mut Scratch<'_>) -> usize {
         let rows = self.row_count();
         let thresholds = self.gate.thresholds;
+        let kept = self.weights.has_panels();
+        let within = self.gate.kind == GateKind::Within;
+        if kept && !within {
+            Selected::load(state.accumulators, scratch.a);
+        }
         let count = match self.gate.kind {
             GateKind::Open => {
                 list_all(scratch.open);
                 return rows;
             }
             GateKind::Above => gate::above(scratch.a, thresholds, scratch.open),
+            GateKind::Within if kept => {
+                Selected::load_within(state.accumulators, scratch.a, thresholds, scratch.open)
+            }
             GateKind::Within => Selected::within(scratch.a, thresholds, scratch.open),
         };
         if self.gate.group > 1 {
@@ -153,7 +162,7 @@ impl Lstm<'_> {
         }
     }
 
-    /// Brings the kept predictions up to date and copies them to `scratch.a`.
+    /// Brings the kept predictions up to date.
     /// Returns the columns applied and the multiply-accumulates.
     fn predict(
         &self,
@@ -191,7 +200,6 @@ impl Lstm<'_> {
                 columns as u32
             }
         };
-        Selected::load(state.accumulators, scratch.a);
         (applied, applied * self.row_count() as u32)
     }
 
