@@ -68,44 +68,6 @@ fn lists(predictions: &[i16], thresholds: &[i16], open: &[u16], count: usize) ->
     count == open.len() - listed.len()
 }
 
-/// The same from accumulators, which give the predictions as well.
-pub fn load_within<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Option<()> {
-    let rows = source.below(LENGTH + 1);
-    let stored: &mut [i16] = carve(&mut scratch, rows)?;
-    let thresholds: &mut [i16] = carve(&mut scratch, rows)?;
-    let loaded: &mut [i16] = carve(&mut scratch, rows)?;
-    let open: &mut [u16] = carve(&mut scratch, rows)?;
-    let words = rows.next_multiple_of(K::TARGET.panel()) / 2;
-    let accumulators: &mut [u32] = carve(&mut scratch, words)?;
-    let seldom = source.below(2) == 0;
-    for (a, t) in stored.iter_mut().zip(thresholds.iter_mut()) {
-        *a = match source.below(8) {
-            0 => [i16::MAX, -i16::MAX, 0, -1][source.below(4)],
-            _ => source.i16().max(-i16::MAX),
-        };
-        *t = match source.below(if seldom { 32 } else { 8 }) {
-            0 => source.below(1 << 15) as i16,
-            1 => i16::MAX,
-            // Next to the prediction, on either side.
-            2..5 => (i32::from(*a).abs() + source.below(3) as i32 - 1).clamp(0, 32767) as i16,
-            _ => 0,
-        };
-    }
-    K::store(accumulators, stored);
-    loaded.fill(0x5555);
-    open.fill(u16::MAX);
-    let count = K::load_within(accumulators, loaded, thresholds, open);
-
-    ensure(loaded == stored)?;
-    let mut listed = open.iter();
-    for (row, (&a, &t)) in stored.iter().zip(thresholds.iter()).enumerate() {
-        if i32::from(a).abs() < i32::from(t) {
-            ensure(listed.next() == Some(&(row as u16)))?;
-        }
-    }
-    ensure(count == open.len() - listed.len())
-}
-
 /// Random preactivations, states and constants.
 pub fn cells<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Option<()> {
     let units = source.below(LENGTH + 1);
