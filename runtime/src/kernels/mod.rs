@@ -44,7 +44,7 @@ pub mod swar;
 pub use changes::Changes;
 
 use crate::layout::Target;
-use crate::quant::Split;
+use crate::quant::{Split, round_shift, saturate_i16};
 use changes::Found;
 
 /// Digits prepared for [`Kernels::dots`].
@@ -57,6 +57,9 @@ pub struct Plane<'p> {
     /// Columns between folds, a multiple of 8.
     pub chunk: usize,
 }
+
+/// Dot products formed at a time where each is used up at once.
+const BLOCK: usize = 32;
 
 /// The operations a family of cores must provide.
 ///
@@ -93,6 +96,22 @@ pub trait Kernels {
     /// `list[i]`. `rows` is a matrix in rows of `plane.columns` columns. A row
     /// number beyond the matrix gives 0.
     fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]);
+
+    /// Adds the dot products of the listed rows to their values, after
+    /// `round_shift` by `shift`, saturated. The list has no row twice, and the
+    /// dot products stay below 2^22 in magnitude, as those of a narrow layer
+    /// do. Rows without a value are passed over.
+    fn update(rows: &[u32], plane: &Plane<'_>, list: &[u16], shift: u8, values: &mut [i16]) {
+        let mut sums = [0; BLOCK];
+        for list in list.chunks(BLOCK) {
+            Self::dots(rows, plane, list, &mut sums);
+            for (&row, &sum) in list.iter().zip(&sums) {
+                if let Some(value) = values.get_mut(usize::from(row)) {
+                    *value = saturate_i16(i32::from(*value) + round_shift(sum, shift));
+                }
+            }
+        }
+    }
 
     /// Finds the digits that changed: see [`changes::scan`].
     fn scan(

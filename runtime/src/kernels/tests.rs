@@ -69,6 +69,12 @@ macro_rules! kernel_tests {
                 }
 
                 #[test]
+                fn update_equals_naive(seed: u32, room in 512usize..8192) {
+                    let scratch = &mut vec![0; room];
+                    prop_assert_eq!(check::<$kernels>(Operation::Update, seed, scratch), Ok(()));
+                }
+
+                #[test]
                 fn predict_equals_naive(seed: u32, room in 1024usize..8192) {
                     let scratch = &mut vec![0; room];
                     prop_assert_eq!(check::<$kernels>(Operation::Predict, seed, scratch), Ok(()));

@@ -3,7 +3,7 @@
 use crate::arena::take;
 use crate::kernels::{Kernels, Plane, Selected, changes};
 use crate::layout::Target;
-use crate::quant::Split;
+use crate::quant::{Split, round_shift, saturate_i16};
 
 const TARGET: Target = Selected::TARGET;
 
@@ -74,6 +74,29 @@ impl<'s> Operand<'s> {
                 *out = if half == 0 { halves.1 } else { halves.0 };
             }
             Selected::plane(self.spare, self.columns, self.chunk, plane);
+        }
+    }
+
+    /// Adds the dot products of the listed rows to their values: see
+    /// [`Kernels::update`].
+    pub fn update(&self, rows: &[u32], list: &[u16], shift: u8, values: &mut [i16]) {
+        if self.shift == 0 {
+            let plane = Plane {
+                words: self.planes[0],
+                columns: self.columns,
+                chunk: self.chunk,
+            };
+            Selected::update(rows, &plane, list, shift, values);
+            return;
+        }
+        let mut sums = [0; BLOCK];
+        for list in list.chunks(BLOCK) {
+            self.dots(rows, list, &mut sums);
+            for (&row, &sum) in list.iter().zip(&sums) {
+                if let Some(value) = values.get_mut(usize::from(row)) {
+                    *value = saturate_i16(i32::from(*value) + round_shift(sum, shift));
+                }
+            }
         }
     }
 

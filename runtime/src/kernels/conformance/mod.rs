@@ -25,6 +25,8 @@ pub const SCRATCH_WORDS: usize = 2048;
 pub enum Operation {
     /// [`Kernels::dots`] on listed rows, some of them beyond the matrix.
     Dots,
+    /// [`Kernels::update`].
+    Update,
     /// [`Kernels::predict`], and that [`Kernels::load`] and
     /// [`Kernels::store`] are inverses.
     Predict,
@@ -43,8 +45,9 @@ pub enum Operation {
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Dots,
+        Self::Update,
         Self::Predict,
         Self::Within,
         Self::LoadWithin,
@@ -76,6 +79,7 @@ pub fn check<K: Kernels>(
     let source = &mut Source::new(seed);
     let passed = match operation {
         Operation::Dots => products::random::<K>(source, scratch),
+        Operation::Update => products::update::<K>(source, scratch),
         Operation::Predict => predict::random::<K>(source, scratch),
         Operation::Within => elementwise::within::<K>(source, scratch),
         Operation::LoadWithin => elementwise::load_within::<K>(source, scratch),

@@ -12,10 +12,20 @@
 //! so that the sum is 256 times the dot product. It fits a register while the
 //! dot product stays below 2^23 in magnitude ([`chunk`]); on the way it may
 //! wrap.
-#![allow(unsafe_code)]
 
 use super::inner;
 use crate::kernels::Plane;
+use crate::quant::{round_shift, saturate_i16};
+
+/// Rows of a matrix, from some column on.
+pub struct Rows<'r> {
+    /// The words from that column of the first row on.
+    pub words: &'r [u32],
+    /// Words from row to row.
+    pub stride: usize,
+    /// How many rows there are.
+    pub count: usize,
+}
 
 /// See [`crate::kernels::Kernels::chunk`].
 pub fn chunk(largest: u32, row_sum: u32, columns: usize) -> usize {
@@ -32,54 +42,100 @@ pub fn chunk(largest: u32, row_sum: u32, columns: usize) -> usize {
 
 /// See [`crate::kernels::Kernels::dots`].
 pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
-    let stored = plane.columns / 4;
-    let count = list.len().min(sums.len());
-    let (list, sums) = (list.split_at(count).0, sums.split_at_mut(count).0);
-    let whole = stored > 0 && stored.is_multiple_of(2) && plane.words.len() >= 2 * stored;
-    let inside = |row: u16| whole && (usize::from(row) + 1) * stored <= rows.len();
-    let largest = list.iter().copied().max().unwrap_or(0);
-    if plane.chunk < plane.columns || !inside(largest) {
-        for (&row, sum) in list.iter().zip(sums) {
-            *sum = if inside(row) {
-                in_chunks(rows, plane, row)
-            } else {
-                0
-            };
-        }
-        return;
-    }
     let (groups, rest) = list.as_chunks();
-    let (group_sums, rest_sums) = sums.as_chunks_mut();
-    // SAFETY: the largest row, and so every row, lies in `rows`, and the plane
-    // is whole.
-    unsafe { inner::groups(rows, stored, plane.words, groups, group_sums) };
-    if let Some(first) = rest.first() {
-        // What is missing to four repeats the first row.
-        let four = [0, 1, 2, 3].map(|k| *rest.get(k).unwrap_or(first));
-        let mut totals = [[0; 4]];
-        // SAFETY: as above.
-        unsafe { inner::groups(rows, stored, plane.words, &[four], &mut totals) };
-        for (sum, total) in rest_sums.iter_mut().zip(totals.as_flattened()) {
-            *sum = *total;
+    let (sums, sums_of_rest) = sums
+        .split_at_mut_checked(4 * groups.len())
+        .unwrap_or_default();
+    let (sums, _) = sums.as_chunks_mut();
+    let mut done = 0;
+    while let (Some(groups @ [_, ..]), Some(sums)) = (groups.get(done..), sums.get_mut(done..)) {
+        let first = match whole(rows, plane) {
+            Some((rows, words)) => inner::sums(&rows, words, groups, sums),
+            None => 0,
+        };
+        // Where that stopped, the sums are in parts or a number is no row's.
+        if let (Some(&group), Some(sums)) = (groups.get(first), sums.get_mut(first)) {
+            *sums = four(rows, plane, group);
         }
+        done += first + 1;
+    }
+    let sums = four(rows, plane, filled(rest));
+    for (out, sum) in sums_of_rest.iter_mut().zip(sums).take(rest.len()) {
+        *out = sum;
     }
 }
 
-/// One row whose sum does not fit a register, folded after every chunk. The
-/// row has an even number of words, as a chunk has.
-fn in_chunks(rows: &[u32], plane: &Plane<'_>, row: u16) -> i32 {
-    let stored = plane.columns / 4;
-    let chunk = (plane.chunk / 4 & !1).max(2);
-    let start = usize::from(row) * stored;
-    let words = rows.get(start..start + stored).unwrap_or(&[]);
-    let mut total = 0;
-    for (words, plane) in words.chunks(chunk).zip(plane.words.chunks(2 * chunk)) {
-        if plane.len() >= 2 * words.len() {
-            let mut sums = [[0; 4]];
-            // SAFETY: row 0 of `words` is all of it, and the plane is as long.
-            unsafe { inner::groups(words, words.len(), plane, &[[0; 4]], &mut sums) };
-            total += sums[0][0];
+/// See [`crate::kernels::Kernels::update`].
+pub fn update(rows: &[u32], plane: &Plane<'_>, list: &[u16], shift: u8, values: &mut [i16]) {
+    let (mut groups, rest) = list.as_chunks();
+    let some = |groups: &[[u16; 4]], values: &mut [i16]| match whole(rows, plane) {
+        Some((rows, words)) => inner::update(&rows, words, groups, shift, values),
+        None => 0,
+    };
+    let one = |group: [u16; 4], used: usize, values: &mut [i16]| {
+        let sums = four(rows, plane, group);
+        for (&row, sum) in group.iter().zip(sums).take(used) {
+            if let Some(value) = values.get_mut(usize::from(row)) {
+                *value = saturate_i16(i32::from(*value) + round_shift(sum, shift));
+            }
+        }
+    };
+    while !groups.is_empty() {
+        let (_, later) = groups
+            .split_at_checked(some(groups, values))
+            .unwrap_or_default();
+        groups = later;
+        if let Some((&group, later)) = later.split_first() {
+            one(group, 4, values);
+            groups = later;
         }
     }
-    total
+    let group = filled(rest);
+    if !rest.is_empty() && some(&[group], values) == 0 {
+        one(group, rest.len(), values);
+    }
+}
+
+/// Up to three rows, filled up with the first of them.
+fn filled(rest: &[u16]) -> [u16; 4] {
+    let first = rest.first().copied().unwrap_or(0);
+    core::array::from_fn(|k| rest.get(k).copied().unwrap_or(first))
+}
+
+/// The matrix and the plane, if no sum has to be formed in parts.
+fn whole<'w>(rows: &'w [u32], plane: &Plane<'w>) -> Option<(Rows<'w>, &'w [u32])> {
+    let stride = plane.columns / 4;
+    let rows = Rows {
+        words: rows,
+        stride,
+        count: rows.len().checked_div(stride)?,
+    };
+    let words = plane.words.get(..2 * stride)?;
+    (plane.chunk >= plane.columns).then_some((rows, words))
+}
+
+/// Four rows, any of which may be missing, in as many parts as it takes.
+#[inline(never)]
+fn four(rows: &[u32], plane: &Plane<'_>, group: [u16; 4]) -> [i32; 4] {
+    let stride = plane.columns / 4;
+    let count = rows.len().checked_div(stride).unwrap_or(0);
+    let is_row = group.map(|row| usize::from(row) < count);
+    let group = core::array::from_fn(|k| if is_row[k] { group[k] } else { 0 });
+    let mut totals = [0; 4];
+    let mut start = 0;
+    let words = plane.words.get(..2 * stride).unwrap_or(&[]);
+    for part in words.chunks((plane.chunk / 2).max(4)) {
+        let rows = Rows {
+            words: rows.get(start..).unwrap_or(&[]),
+            stride,
+            count,
+        };
+        let mut sums = [[0; 4]];
+        inner::sums(&rows, part, &[group], &mut sums);
+        for (total, sum) in totals.iter_mut().zip(sums.as_flattened()) {
+            *total += sum;
+        }
+        start += part.len() / 2;
+    }
+    core::array::from_fn(|k| if is_row[k] { totals[k] } else { 0 })
 }

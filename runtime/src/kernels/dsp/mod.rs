@@ -71,6 +71,10 @@ impl Kernels for Dsp {
         dots::dots(rows, plane, list, sums);
     }
 
+    fn update(rows: &[u32], plane: &Plane<'_>, list: &[u16], shift: u8, values: &mut [i16]) {
+        dots::update(rows, plane, list, shift, values);
+    }
+
     fn load_within(
         accumulators: &[u32],
         predictions: &mut [i16],

@@ -2,11 +2,12 @@
 //! integers, for tests on other cores.
 
 use super::cells::{MIDDLE, TABLES};
+use super::dots::Rows;
 use super::predict::{Batch, Entries};
 use crate::activation::{C_TO_T, Table};
 use crate::kernels::cell::Constants;
 use crate::kernels::gate;
-use crate::quant::saturate_i16;
+use crate::quant::{round_shift, saturate_i16};
 
 /// The two lanes of a word.
 const fn lanes(word: u32) -> [i16; 2] {
@@ -60,37 +61,61 @@ pub unsafe fn apply(accumulators: &mut [u32], panels: &[u32], stride: usize, bat
     }
 }
 
+/// Dot product of a row, from its first word on.
+fn dot(row: &[u32], plane: &[u32]) -> i32 {
+    let (pairs, _) = plane.as_chunks();
+    let mut sum = 0i32;
+    for (&weights, &[odd, even]) in row.iter().zip(pairs) {
+        let [b0, _, b2, _] = bytes(weights);
+        for (a, x) in [(lanes(weights), lanes(odd)), ([b0, b2], lanes(even))] {
+            let products = a.into_iter().zip(x);
+            let products = products.map(|(a, x)| i32::from(a) * i32::from(x));
+            sum = products.fold(sum, i32::wrapping_add);
+        }
+    }
+    sum >> 8
+}
+
 /// See `asm/dots.rs`.
-///
-/// # Safety
-///
-/// None here, where every access is checked.
-#[allow(unsafe_code)]
-pub unsafe fn groups(
-    rows: &[u32],
-    stored: usize,
+pub fn sums(rows: &Rows<'_>, plane: &[u32], list: &[[u16; 4]], sums: &mut [[i32; 4]]) -> usize {
+    for (done, (group, sums)) in list.iter().zip(sums).enumerate() {
+        if group.iter().any(|&row| usize::from(row) >= rows.count) {
+            return done;
+        }
+        *sums = group.map(|row| {
+            dot(
+                rows.words
+                    .get(usize::from(row) * rows.stride..)
+                    .unwrap_or(&[]),
+                plane,
+            )
+        });
+    }
+    list.len()
+}
+
+/// See `asm/dots.rs`.
+pub fn update(
+    rows: &Rows<'_>,
     plane: &[u32],
     list: &[[u16; 4]],
-    sums: &mut [[i32; 4]],
-) {
-    let listed = list.as_flattened().iter().zip(sums.as_flattened_mut());
-    for (&row, out) in listed {
-        let start = usize::from(row) * stored;
-        let row = rows.get(start..start + stored).unwrap_or(&[]);
-        let (pairs, _) = plane.as_chunks();
-        let mut sum = 0i32;
-        for (&weights, &[odd, even]) in row.iter().zip(pairs) {
-            let [b0, _, b2, _] = bytes(weights);
-            for (a, x) in [(lanes(weights), lanes(odd)), ([b0, b2], lanes(even))] {
-                let products = a
-                    .into_iter()
-                    .zip(x)
-                    .map(|(a, x)| i32::from(a) * i32::from(x));
-                sum = products.fold(sum, i32::wrapping_add);
+    shift: u8,
+    values: &mut [i16],
+) -> usize {
+    for (done, &group) in list.iter().enumerate() {
+        let mut products = [[0; 4]];
+        let before = group.map(|row| values.get(usize::from(row)).copied());
+        if before.contains(&None) || sums(rows, plane, &[group], &mut products) == 0 {
+            return done;
+        }
+        let results = before.into_iter().flatten().zip(products[0]);
+        for (row, (before, sum)) in group.into_iter().zip(results) {
+            if let Some(value) = values.get_mut(usize::from(row)) {
+                *value = saturate_i16(i32::from(before) + round_shift(sum, shift));
             }
         }
-        *out = sum >> 8;
     }
+    list.len()
 }
 
 /// See `asm/gate.rs`.

@@ -251,29 +251,23 @@ impl Lstm<'_> {
             }
             return;
         };
-        let narrow = self.weights.has_panels();
-        if narrow {
+        if self.weights.has_panels() {
             let largest = 1 << (shift - 1);
             scratch.operand.set(scratch.rest, largest, self.row_sum);
-        } else {
-            // The prediction was rounded: start again from the whole codes.
-            let largest = self.split.range().1 as u32;
-            scratch.operand.set(state.codes, largest, self.row_sum);
+            scratch.operand.update(rows, list, shift, scratch.a);
+            return;
         }
+        // The prediction was rounded: start again from the whole codes.
+        let largest = self.split.range().1 as u32;
+        scratch.operand.set(state.codes, largest, self.row_sum);
         let mut sums = [0; BLOCK];
         for list in list.chunks(BLOCK) {
             scratch.operand.dots(rows, list, &mut sums);
             for (&row, &sum) in list.iter().zip(&sums) {
                 let row = usize::from(row);
-                let Some(a) = scratch.a.get_mut(row) else {
-                    continue;
-                };
-                *a = saturate_i16(if narrow {
-                    i32::from(*a) + round_shift(sum, shift)
-                } else {
-                    let bias = self.bias.get(row).map_or(0, |&bias| bias);
-                    round_shift(sum.wrapping_add(bias), self.pre)
-                });
+                if let (Some(a), Some(&bias)) = (scratch.a.get_mut(row), self.bias.get(row)) {
+                    *a = saturate_i16(round_shift(sum.wrapping_add(bias), self.pre));
+                }
             }
         }
     }

@@ -12,7 +12,7 @@ mod plane;
 mod predict;
 
 pub use cells::cells;
-pub use dots::groups;
+pub use dots::{sums, update};
 pub use gate::load_within;
 pub use plane::plane;
 pub use predict::apply;
