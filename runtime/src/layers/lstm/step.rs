@@ -262,12 +262,13 @@ impl Lstm<'_> {
             scratch.operand.dots(rows, list, &mut sums);
             for (&row, &sum) in list.iter().zip(&sums) {
                 let row = usize::from(row);
-                let (Some(a), Some(&bias)) = (scratch.a.get_mut(row), self.bias.get(row)) else {
+                let Some(a) = scratch.a.get_mut(row) else {
                     continue;
                 };
                 *a = saturate_i16(if narrow {
                     i32::from(*a) + round_shift(sum, shift)
                 } else {
+                    let bias = self.bias.get(row).copied().unwrap_or(0);
                     round_shift(sum.wrapping_add(bias), self.pre)
                 });
             }

@@ -77,15 +77,13 @@ impl List<'_> {
         if (a | b) & SIGNS == 0 {
             return;
         }
-        let mut row = first as u16;
-        for opens in [a << 16, a, b << 16, b] {
+        for (row, opens) in (first as u16..).zip([a << 16, a, b << 16, b]) {
             if (opens as i32) < 0
                 && let Some(entry) = self.open.get_mut(self.count)
             {
                 *entry = row;
                 self.count += 1;
             }
-            row += 1;
         }
     }
 }
