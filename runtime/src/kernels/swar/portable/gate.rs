@@ -65,14 +65,24 @@ impl List<'_> {
             return;
         }
         cold_path();
-        for (pair, opens) in opens.into_iter().enumerate() {
-            for lane in 0..2 {
-                if (opens >> (16 * lane)) & (1 << 15) != 0
-                    && let Some(entry) = self.open.get_mut(self.count)
-                {
-                    *entry = (first + 2 * pair + lane) as u16;
-                    self.count += 1;
-                }
+        let mut first = first;
+        for &opens in opens.as_chunks().0 {
+            self.four(first, opens);
+            first += 4;
+        }
+    }
+
+    #[inline(always)]
+    fn four(&mut self, first: usize, [a, b]: [u32; 2]) {
+        if (a | b) & SIGNS == 0 {
+            return;
+        }
+        for (row, opens) in (first as u16..).zip([a << 16, a, b << 16, b]) {
+            if (opens as i32) < 0
+                && let Some(entry) = self.open.get_mut(self.count)
+            {
+                *entry = row;
+                self.count += 1;
             }
         }
     }

@@ -29,8 +29,9 @@ pub fn cells(constants: &Constants<'_>, a: &[i16], state: &mut [i16], codes: &mu
         Some(codes) => codes,
         None => codes,
     };
-    // Words are read two numbers at a time.
-    if codes.is_empty() || !a.as_ptr().cast::<u32>().is_aligned() {
+    // Two numbers are read at a time.
+    let aligned = a.as_ptr().cast::<u32>().is_aligned() && mult.as_ptr().cast::<u32>().is_aligned();
+    if codes.is_empty() || !aligned {
         return;
     }
     let job = Job {
