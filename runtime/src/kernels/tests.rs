@@ -47,7 +47,9 @@ fn check_scan<K: Kernels>(split: Split, steps: &[Vec<i8>], room: usize) {
             height,
             &mut lists[1],
         );
-        assert_eq!(found.columns, portable.columns);
+        if portable.changes(&lists[1]).is_some() {
+            assert_eq!(found.columns, portable.columns);
+        }
         assert_eq!(sorted(&found, &lists[0]), sorted(&portable, &lists[1]));
         assert_eq!(rest[0], rest[1]);
         assert_eq!(applied, want);

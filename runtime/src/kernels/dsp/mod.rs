@@ -31,6 +31,7 @@ mod predict;
 
 use super::{Changes, Kernels, Plane, cell};
 use crate::layout::Target;
+use zerocopy::IntoBytes;
 
 /// Kernels for [`Target::Dsp`].
 pub struct Dsp;
@@ -52,19 +53,21 @@ impl Kernels for Dsp {
     }
 
     fn load(accumulators: &[u32], predictions: &mut [i16]) {
-        for (&word, rows) in accumulators.iter().zip(predictions.chunks_mut(2)) {
-            for (row, value) in rows.iter_mut().zip([word as i16, (word >> 16) as i16]) {
-                *row = value;
-            }
+        // Two rows a word, in order: the bytes as they are.
+        let bytes = predictions.as_mut_bytes();
+        let count = bytes.len().min(accumulators.as_bytes().len());
+        let (now, stored) = (bytes.get_mut(..count), accumulators.as_bytes().get(..count));
+        if let (Some(now), Some(stored)) = (now, stored) {
+            now.copy_from_slice(stored);
         }
     }
 
     fn store(accumulators: &mut [u32], predictions: &[i16]) {
-        let mut rows = predictions.iter();
-        let mut next = || rows.next().map_or(0, |&p| u32::from(p as u16));
-        for word in accumulators {
-            *word = next() | (next() << 16);
-        }
+        let bytes = accumulators.as_mut_bytes();
+        let count = bytes.len().min(predictions.as_bytes().len());
+        let (stored, padding) = bytes.split_at_mut(count);
+        stored.copy_from_slice(predictions.as_bytes().get(..count).unwrap_or(&[]));
+        padding.fill(0);
     }
 
     fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
