@@ -29,8 +29,10 @@ mod dots;
 mod gate;
 mod predict;
 
+use super::changes::{Found, Lists};
 use super::{Changes, Kernels, Plane, cell};
 use crate::layout::Target;
+use crate::quant::Split;
 
 /// Kernels for [`Target::Dsp`].
 pub struct Dsp;
@@ -73,6 +75,18 @@ impl Kernels for Dsp {
 
     fn update(rows: &[u32], plane: &Plane<'_>, list: &[u16], shift: u8, values: &mut [i16]) {
         dots::update(rows, plane, list, shift, values);
+    }
+
+    fn scan(
+        split: Split,
+        codes: &[u32],
+        applied: &mut [u32],
+        rest: &mut [u32],
+        lists: &mut [u32],
+    ) -> Found {
+        let mut lists = Lists::new(lists);
+        let columns = inner::scan(split, codes, applied, rest, &mut lists);
+        lists.finish(columns)
     }
 
     fn load_within(
