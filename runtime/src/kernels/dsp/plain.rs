@@ -176,6 +176,13 @@ pub fn cells(
     }
 }
 
+/// See `asm/cells.rs`.
+pub fn clamp(codes: &mut [i8], limit: i8) {
+    for code in codes {
+        *code = (*code).min(limit).max(-limit);
+    }
+}
+
 /// See `asm/scan.rs`.
 pub fn scan(
     split: Split,

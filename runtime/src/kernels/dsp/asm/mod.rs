@@ -12,7 +12,7 @@ mod plane;
 mod predict;
 mod scan;
 
-pub use cells::cells;
+pub use cells::{cells, clamp};
 pub use dots::{sums, update};
 pub use gate::load_within;
 pub use plane::plane;
