@@ -13,9 +13,10 @@ fn main() {
     let isa = match architecture {
         "thumbv7em" => Some("dsp"),
         // Optional in this architecture: the firmware says whether its core has it.
-        "thumbv8m.main" => env::var_os("CARGO_FEATURE_DSP").map(|_| "dsp"),
+        "thumbv8m.main" if env::var_os("CARGO_FEATURE_DSP").is_some() => Some("dsp"),
+        // Thumb-2 includes Thumb-1, whose kernels beat the portable ones there.
+        name if name.starts_with("thumb") => Some("thumb1"),
         "riscv32imc" | "riscv32imac" => Some("rv32"),
-        "thumbv6m" | "thumbv8m.base" => Some("thumb1"),
         _ => None,
     };
     if let Some(isa) = isa {

@@ -100,19 +100,38 @@ const fn exp2_table() -> [u16; EXP2_SEGMENTS + 1] {
     out
 }
 
-/// Interpolates `table` at `t`, Q20; beyond `[-8, 8)` at the limit.
+/// A point of a table: `t` counted from -8, so that one test covers both
+/// limits. At most `2^31 - 1 - 2^23` may be passed; beyond the table it must
+/// be [`limit`]ed.
 #[inline(always)]
-fn interpolate(table: &Table, t: i32) -> i32 {
-    // Counted from -8, so that one test covers both limits.
-    let mut t = (t as u32).wrapping_add(1 << 23);
-    if t >> 24 != 0 {
-        core::hint::cold_path();
-        t = !((t as i32) >> 31) as u32 >> 8;
+pub(crate) const fn point(t: i32) -> u32 {
+    (t as u32).wrapping_add(1 << 23)
+}
+
+/// Whether any of these points, joined by bitwise or, lies beyond a table.
+#[inline(always)]
+pub(crate) const fn is_beyond(points: u32) -> bool {
+    points >> 24 != 0
+}
+
+/// The point of the table nearest to a point that may lie beyond it.
+#[inline(always)]
+pub(crate) const fn limit(point: u32) -> u32 {
+    if is_beyond(point) {
+        // 0 below, 2^24 - 1 above.
+        !((point as i32) >> 31) as u32 >> 8
+    } else {
+        point
     }
+}
+
+/// Interpolates `table` at a point within it.
+#[inline(always)]
+pub(crate) fn interpolate(table: &Table, point: u32) -> i32 {
     // The cast keeps the index below 256, which the compiler can see.
-    let word = table[usize::from((t >> 16) as u8)];
+    let word = table[usize::from((point >> 16) as u8)];
     let (base, slope) = (word << 16, (word as i32) >> 16);
-    let y = slope.wrapping_mul((t & 0xffff) as i32);
+    let y = slope.wrapping_mul((point & 0xffff) as i32);
     y.wrapping_add(base as i32) >> 16
 }
 
@@ -122,7 +141,7 @@ fn interpolate(table: &Table, t: i32) -> i32 {
 #[inline(always)]
 #[must_use]
 pub fn sigmoid_t(t: i32) -> i32 {
-    interpolate(&SIGMOID, t)
+    interpolate(&SIGMOID, limit(point(t)))
 }
 
 /// Hyperbolic tangent of `t`, Q20, limited to `[-8, 8)`; Q15,
@@ -132,7 +151,7 @@ pub fn sigmoid_t(t: i32) -> i32 {
 #[inline(always)]
 #[must_use]
 pub fn tanh_t(t: i32) -> i32 {
-    interpolate(&TANH, t)
+    interpolate(&TANH, limit(point(t)))
 }
 
 /// Hyperbolic tangent of `z`, Q12 (±8); Q15.

@@ -11,7 +11,7 @@
 //! `>>` is arithmetic. Bounds: |a| <= 2^15 and mult < 2^15, so a product is
 //! below 2^30; |f * c| <= 2^30 and |(i * g) >> 4| < 2^26.
 
-use crate::activation::{C_TO_T, sigmoid_t, tanh_t};
+use crate::activation::{C_TO_T, SIGMOID, TANH, interpolate, is_beyond, limit, point};
 use crate::quant::{Requant, saturate_i16};
 use core::hint::cold_path;
 
@@ -32,13 +32,17 @@ pub struct Constants<'a> {
 #[inline(always)]
 #[must_use]
 pub fn unit(constants: &Constants<'_>, a: &[i16; 4], mult: &[u16; 4], c: &mut i16) -> i8 {
-    // Limited to +-8 by the functions.
-    let t = |gate: usize| {
-        let product = i32::from(a[gate]).wrapping_mul(i32::from(mult[gate]));
-        product >> (constants.post & 31)
-    };
-    let (i, f) = (sigmoid_t(t(0)), sigmoid_t(t(1)));
-    let (g, o) = (tanh_t(t(2)), sigmoid_t(t(3)));
+    let mut t = [0; 4];
+    for ((t, &a), &mult) in t.iter_mut().zip(a).zip(mult) {
+        let product = i32::from(a).wrapping_mul(i32::from(mult));
+        *t = point(product >> (constants.post & 31));
+    }
+    if is_beyond(t[0] | t[1] | t[2] | t[3]) {
+        cold_path();
+        t = t.map(limit);
+    }
+    let (i, f) = (interpolate(&SIGMOID, t[0]), interpolate(&SIGMOID, t[1]));
+    let (g, o) = (interpolate(&TANH, t[2]), interpolate(&SIGMOID, t[3]));
     let sum = f.wrapping_mul(i32::from(*c)) + (i.wrapping_mul(g) >> 4);
     let mut new = (sum + (1 << 14)) >> 15;
     if i32::from(new as i16) != new {
@@ -46,7 +50,12 @@ pub fn unit(constants: &Constants<'_>, a: &[i16; 4], mult: &[u16; 4], c: &mut i1
         new = i32::from(saturate_i16(new));
     }
     *c = new as i16;
-    let p = o.wrapping_mul(tanh_t(new << C_TO_T)) >> 15;
+    let mut t = point(new << C_TO_T);
+    if is_beyond(t) {
+        cold_path();
+        t = limit(t);
+    }
+    let p = o.wrapping_mul(interpolate(&TANH, t)) >> 15;
     let Requant { mult, post, .. } = constants.hidden;
     let half = (1 << (post & 31)) >> 1;
     let code = (p.wrapping_mul(i32::from(mult)) + half) >> (post & 31);

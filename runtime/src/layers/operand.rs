@@ -18,8 +18,9 @@ pub(crate) struct Operand<'s> {
     spare: &'s mut [u32],
 }
 
-/// Sums formed at a time where two planes are added.
-const BLOCK: usize = 16;
+/// Sums formed at a time where two planes are added: a multiple of the rows
+/// that kernels take together.
+const BLOCK: usize = 48;
 /// How bytes beyond [`Target::plane_max`] are cut.
 const HALVES: Split = match Split::new(8, 4, true) {
     Some(split) => split,

@@ -23,6 +23,9 @@ pub struct Core {
     pub layout: Target,
     /// Flags for rustc beyond the target.
     pub flags: Vec<String>,
+    /// Features of the bench firmware.
+    #[serde(default)]
+    pub features: Vec<String>,
     /// Optimisation of the runtime where it is not the profile's: on cores
     /// whose kernels are the compiler's work.
     #[serde(default)]
@@ -90,6 +93,7 @@ impl Core {
         let status = Command::new("cargo")
             .args(["build", "--quiet", "--release", "--locked"])
             .args(level)
+            .args(["--features", &self.features.join(",")])
             .args(["--package", "pg-bench-emulated", "--target", &self.target])
             .arg("--target-dir")
             .arg(&folder)

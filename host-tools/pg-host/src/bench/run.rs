@@ -15,7 +15,7 @@ use crate::emulator::firmware_folder;
 use anyhow::{Context, Result, ensure};
 
 /// Functions listed per case.
-const FUNCTIONS: usize = 8;
+const FUNCTIONS: usize = 24;
 
 /// What a run reports beyond its results.
 #[derive(Clone, Copy, Debug, Default)]

@@ -35,8 +35,9 @@ use crate::layers::operand::Operand;
 use crate::layout::Matrix;
 use crate::quant::Split;
 
-/// Rows whose dot products are formed at a time where all rows need one.
-const BLOCK: usize = 32;
+/// Rows whose dot products are formed at a time: a multiple of what kernels
+/// take together (2, 3, 4 or 8).
+const BLOCK: usize = 48;
 
 /// The gate of an LSTM.
 #[derive(Clone, Copy, Debug)]

@@ -17,7 +17,7 @@
 //! [`crate::layout::Target::plane_words`].
 #![allow(unsafe_code)]
 
-use super::{ROWS, VECTOR, WORDS, by_fours, load, store};
+use super::{ROWS, Rows, VECTOR, WORDS, by_fours, load, store};
 use crate::kernels::Plane;
 use core::arch::x86_64::*;
 
@@ -125,35 +125,34 @@ pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
     if digits.len() < parts * (columns + columns.div_ceil(vectors)) {
         return;
     }
-    by_fours(rows, plane.columns, list, sums, |rows| {
-        // SAFETY: the plane has a start for every chunk and digits for every
-        // vector of the rows, which are as long as `by_fours` says.
-        unsafe {
-            if halves {
-                dot::<2>(rows, digits, vectors)
-            } else {
-                dot::<1>(rows, digits, vectors)
-            }
-        }
-    });
+    // SAFETY: the plane has a start for every chunk and digits for every vector
+    // of a row.
+    if halves {
+        by_fours(rows, plane.columns, list, sums, |rows| unsafe {
+            dot::<2>(rows, columns, digits, vectors)
+        });
+    } else {
+        by_fours(rows, plane.columns, list, sums, |rows| unsafe {
+            dot::<1>(rows, columns, digits, vectors)
+        });
+    }
 }
 
-/// Dot products of four rows with digits in P parts.
+/// Dot products of rows of `length` vectors with digits in P parts.
 ///
 /// # Safety
 ///
-/// The rows have the same length, and `plane` starts and digits for it.
+/// The rows have that length, and `plane` starts and digits for it.
 #[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn dot<const P: usize>(
-    rows: [&[[u32; WORDS]]; ROWS],
+    rows: Rows,
+    length: usize,
     plane: &[[u32; WORDS]],
     vectors: usize,
 ) -> [i32; ROWS] {
     let zero = _mm256_setzero_si256();
     let mut sums = [zero; ROWS];
-    let length = rows[0].len();
-    let rows = rows.map(<[_]>::as_ptr);
     let mut plane = plane.as_ptr();
     let mut first = 0;
     while first < length {
@@ -169,9 +168,9 @@ unsafe fn dot<const P: usize>(
         // SAFETY: as above.
         plane = unsafe { plane.add(P) };
         for k in first..end {
-            for (lanes, row) in lanes.iter_mut().zip(rows) {
-                // SAFETY: as above.
-                let u = load(unsafe { &*row.add(k) });
+            // SAFETY: as above.
+            let weights = unsafe { rows.vectors(k) };
+            for (lanes, u) in lanes.iter_mut().zip(weights) {
                 for (p, lane) in lanes.iter_mut().enumerate() {
                     // SAFETY: as above.
                     let x = load(unsafe { &*plane.add(p) });
@@ -201,11 +200,9 @@ pub(super) fn totals([a, b, c, d]: [__m256i; ROWS]) -> [i32; ROWS] {
         _mm256_castsi256_si128(fours),
         _mm256_extracti128_si256::<1>(fours),
     );
+    let mut totals = [0; ROWS];
     let total = _mm_add_epi32(halves.0, halves.1);
-    [
-        _mm_extract_epi32::<0>(total),
-        _mm_extract_epi32::<1>(total),
-        _mm_extract_epi32::<2>(total),
-        _mm_extract_epi32::<3>(total),
-    ]
+    // SAFETY: four numbers are 16 bytes.
+    unsafe { _mm_storeu_si128(totals.as_mut_ptr().cast(), total) };
+    totals
 }

@@ -16,7 +16,7 @@ use crate::kernels::changes::{self, Found};
 use crate::kernels::{Plane, cell, gate};
 use crate::layout::Target;
 use crate::quant::Split;
-use core::arch::x86_64::{__m256i, _mm256_loadu_si256, _mm256_storeu_si256};
+use core::arch::x86_64::*;
 
 /// Columns of a row in a vector register.
 const VECTOR: usize = 32;
@@ -141,6 +141,31 @@ fn store(words: &mut [u32; WORDS], vector: __m256i) {
     unsafe { _mm256_storeu_si256(words.as_mut_ptr().cast(), vector) }
 }
 
+/// Four rows of a matrix, and the four that are wanted next.
+#[derive(Clone, Copy)]
+struct Rows {
+    now: [*const [u32; WORDS]; ROWS],
+    next: [*const [u32; WORDS]; ROWS],
+}
+
+impl Rows {
+    /// Vector `k` of every row now; asks for the same of the next ones. A
+    /// processor foresees the next line of a row, but not the next row.
+    ///
+    /// # Safety
+    ///
+    /// `k` is less than the vectors of a row.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn vectors(&self, k: usize) -> [__m256i; ROWS] {
+        for row in self.next {
+            _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(k).cast());
+        }
+        // SAFETY: the caller's promise.
+        self.now.map(|row| load(unsafe { &*row.add(k) }))
+    }
+}
+
 /// The listed rows of a matrix, four at a time; `dot` forms their products.
 /// Rows beyond the matrix give 0.
 #[inline(always)]
@@ -149,29 +174,40 @@ fn by_fours(
     columns: usize,
     list: &[u16],
     sums: &mut [i32],
-    dot: impl Fn([&[[u32; WORDS]]; ROWS]) -> [i32; ROWS],
+    dot: impl Fn(Rows) -> [i32; ROWS],
 ) {
     let stored = columns / 4;
-    for (list, sums) in list.chunks(ROWS).zip(sums.chunks_mut(ROWS)) {
-        let listed: [&[[u32; WORDS]]; ROWS] = core::array::from_fn(|k| {
-            // Where fewer than four are left, the first is taken again.
-            let row = usize::from(list.get(k).copied().unwrap_or(list[0]));
-            let words = rows.get(row * stored..(row + 1) * stored);
-            words.unwrap_or(&[]).as_chunks().0
+    let Some(last) = (rows.len().checked_div(stored)).and_then(|count| count.checked_sub(1)) else {
+        sums.fill(0);
+        return;
+    };
+    let start = |row: u16| {
+        let words = usize::from(row).min(last) * stored;
+        // In the matrix: no row is beyond the last.
+        rows.as_ptr().wrapping_add(words).cast()
+    };
+    let four = |first: usize| match list.get(first..).and_then(<[u16]>::first_chunk) {
+        Some(four) => *four,
+        // Where fewer than four are left, the last is taken again.
+        None => core::array::from_fn(|k| list[(first + k).min(list.len() - 1)]),
+    };
+    for (group, sums) in sums.chunks_mut(ROWS).enumerate() {
+        let first = group * ROWS;
+        if first >= list.len() {
+            break;
+        }
+        let dots = dot(Rows {
+            now: four(first).map(start),
+            next: four(first + ROWS).map(start),
         });
-        let whole = listed.iter().all(|row| row.len() == stored / WORDS);
-        if whole {
-            for (sum, dot) in sums.iter_mut().zip(dot(listed)) {
-                *sum = dot;
-            }
-        } else {
-            for (sum, row) in sums.iter_mut().zip(listed) {
-                *sum = if row.is_empty() {
-                    0
-                } else {
-                    dot([row; ROWS])[0]
-                };
-            }
+        match sums.first_chunk_mut() {
+            Some(four) => *four = dots,
+            None => sums.copy_from_slice(&dots[..sums.len()]),
+        }
+    }
+    if list.iter().fold(0, |most, &row| most.max(row)) as usize > last {
+        for (_, sum) in (list.iter().zip(sums)).filter(|(row, _)| usize::from(**row) > last) {
+            *sum = 0;
         }
     }
 }

@@ -5,8 +5,9 @@
 //! are, of any magnitude. With 2^14 columns the lanes of a row stay below
 //! `2^14 * 255 * 128 < 2^29`. A plane is the digits and, behind them,
 //! `-128 * sum x`.
+#![allow(unsafe_code)]
 
-use super::{ROWS, WORDS, by_fours, dots::totals, load};
+use super::{ROWS, Rows, WORDS, by_fours, dots::totals, load};
 use crate::kernels::Plane;
 use crate::kernels::simd::{OFFSET, plain};
 use core::arch::x86_64::*;
@@ -39,25 +40,25 @@ macro_rules! dots {
                 };
                 let digits = digits.as_chunks().0;
                 by_fours(rows, plane.columns, list, sums, |rows| {
-                    dot(rows, digits).map(|sum| sum.wrapping_add(start as i32))
+                    // SAFETY: the digits are as many as a row has columns.
+                    unsafe { dot(rows, digits) }.map(|sum| sum.wrapping_add(start as i32))
                 });
             }
 
+            /// # Safety
+            ///
+            /// The rows have as many columns as there are digits.
             #[inline]
             #[target_feature(enable = $features)]
-            fn dot(rows: [&[[u32; WORDS]]; ROWS], digits: &[[u32; WORDS]]) -> [i32; ROWS] {
+            unsafe fn dot(rows: Rows, digits: &[[u32; WORDS]]) -> [i32; ROWS] {
                 // Two sums a row: the instruction takes longer than four others.
                 let mut sums = [[_mm256_setzero_si256(); 2]; ROWS];
-                let [mut a, mut b, mut c, mut d] = rows.map(|row| row.chunks(2));
-                for digits in digits.chunks(2) {
-                    let (Some(a), Some(b), Some(c), Some(d)) =
-                        (a.next(), b.next(), c.next(), d.next())
-                    else {
-                        break;
-                    };
-                    for (sums, row) in sums.iter_mut().zip([a, b, c, d]) {
-                        for ((sum, u), x) in sums.iter_mut().zip(row).zip(digits) {
-                            *sum = $instruction(*sum, load(u), load(x));
+                for (pair, digits) in digits.chunks(2).enumerate() {
+                    for (half, x) in digits.iter().enumerate() {
+                        // SAFETY: the caller's promise.
+                        let weights = unsafe { rows.vectors(2 * pair + half) };
+                        for (sums, u) in sums.iter_mut().zip(weights) {
+                            sums[half] = $instruction(sums[half], u, load(x));
                         }
                     }
                 }

@@ -1,4 +1,4 @@
-//! Predictions and the gate of [`super::super::Swar`], four rows at a time.
+//! Predictions and the gate of [`crate::kernels::swar::Swar`], eight rows at a time.
 
 use crate::kernels::gate;
 use core::hint::cold_path;
@@ -18,42 +18,95 @@ pub fn load_within(
     thresholds: &[i16],
     open: &mut [u16],
 ) -> usize {
-    let pairs = <[u32]>::mut_from_bytes(predictions.as_mut_bytes());
-    let (Ok(pairs), Ok(limits)) = (pairs, <[u32]>::ref_from_bytes(thresholds.as_bytes())) else {
-        // An odd number of rows, or not on a word.
+    let groups = predictions.len().is_multiple_of(4);
+    let (true, Ok(pairs), Ok(limits)) = (
+        groups,
+        <[u32]>::mut_from_bytes(predictions.as_mut_bytes()),
+        <[u32]>::ref_from_bytes(thresholds.as_bytes()),
+    ) else {
         super::load(accumulators, predictions);
         return gate::within(predictions, thresholds, open);
     };
-    let (sums, _) = accumulators.as_chunks();
-    let groups = pairs.chunks_mut(2).zip(limits.chunks(2)).zip(sums);
-    let mut count = 0;
-    for (group, ((pairs, limits), &[a, o])) in groups.enumerate() {
-        let even = a.wrapping_sub(o << 8);
-        // Half of the upper lane's unit makes up for a negative lower lane.
-        let upper = [even, o].map(|lanes| lanes.wrapping_add(1 << 15));
-        let values = [
-            (even & 0xffff) | (o << 16),
-            (upper[0] >> 16) | (upper[1] & 0xffff_0000),
-        ];
-        let mut opens = [0; 2];
-        let each = pairs.iter_mut().zip(values).zip(limits).zip(&mut opens);
-        for (((pair, value), &limit), opens) in each {
-            *pair = value;
-            *opens = within(value, limit);
+    let count = (accumulators.len() / 2 * 2)
+        .min(pairs.len())
+        .min(limits.len());
+    let (accumulators, pairs) = (accumulators.split_at(count).0, pairs.split_at_mut(count).0);
+    let limits = limits.split_at(count).0;
+    let (sums, sums_rest) = accumulators.as_chunks::<4>();
+    let (eights, pairs_rest) = pairs.as_chunks_mut::<4>();
+    let (eight_limits, limits_rest) = limits.as_chunks::<4>();
+    let mut list = List { open, count: 0 };
+    for (eight, ((pairs, limits), sums)) in
+        eights.iter_mut().zip(eight_limits).zip(sums).enumerate()
+    {
+        list.add(8 * eight, unpack(sums, limits, pairs));
+    }
+    let rest = pairs_rest.as_chunks_mut::<2>().0.iter_mut();
+    let rest = rest
+        .zip(limits_rest.as_chunks::<2>().0)
+        .zip(sums_rest.as_chunks::<2>().0);
+    for ((pairs, limits), sums) in rest {
+        list.add(8 * eights.len(), unpack(sums, limits, pairs));
+    }
+    list.count
+}
+
+/// The rows that open.
+struct List<'o> {
+    open: &'o mut [u16],
+    count: usize,
+}
+
+impl List<'_> {
+    /// Lists the rows from `first` on whose bit is set; two rows a word.
+    #[inline(always)]
+    fn add<const N: usize>(&mut self, first: usize, opens: [u32; N]) {
+        if opens.iter().fold(0, |any, opens| any | opens) & SIGNS == 0 {
+            return;
         }
-        if (opens[0] | opens[1]) & SIGNS != 0 {
-            cold_path();
-            for row in 0..4 {
-                if (opens[row / 2] >> (16 * (row % 2))) & (1 << 15) != 0
-                    && let Some(entry) = open.get_mut(count)
-                {
-                    *entry = (4 * group + row) as u16;
-                    count += 1;
-                }
+        cold_path();
+        let mut first = first;
+        for &opens in opens.as_chunks().0 {
+            self.four(first, opens);
+            first += 4;
+        }
+    }
+
+    #[inline(always)]
+    fn four(&mut self, first: usize, [a, b]: [u32; 2]) {
+        if (a | b) & SIGNS == 0 {
+            return;
+        }
+        for (row, opens) in (first as u16..).zip([a << 16, a, b << 16, b]) {
+            if (opens as i32) < 0
+                && let Some(entry) = self.open.get_mut(self.count)
+            {
+                *entry = row;
+                self.count += 1;
             }
         }
     }
-    count
+}
+
+/// Predictions of two rows a word, and which of them open.
+#[inline(always)]
+fn unpack<const N: usize>(sums: &[u32; N], limits: &[u32; N], pairs: &mut [u32; N]) -> [u32; N] {
+    for (sums, pairs) in sums
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .zip(pairs.as_chunks_mut::<2>().0)
+    {
+        let &[a, o] = sums;
+        let even = a.wrapping_sub(o << 8);
+        // Half of the upper lane's unit makes up for a negative lower lane.
+        let [upper_even, upper_odd] = [even, o].map(|lanes| lanes.wrapping_add(1 << 15));
+        *pairs = [
+            (even & 0xffff) | (o << 16),
+            (upper_even >> 16) | (upper_odd & 0xffff_0000),
+        ];
+    }
+    core::array::from_fn(|k| within(pairs[k], limits[k]))
 }
 
 /// Whether `|a| < t`, in bit 15 of both lanes.

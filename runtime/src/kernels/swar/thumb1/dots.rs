@@ -50,7 +50,7 @@ pub fn plane(digits: &[u32], columns: usize, chunk: usize, words: &mut [u32]) {
 /// See [`crate::kernels::Kernels::dots`].
 pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
     let stored = plane.columns / 4;
-    let chunk = (plane.chunk / 4).max(2);
+    let chunk = (plane.chunk / 4).max(2) & !1;
     let count = list.len().min(sums.len());
     let (list, _) = list.split_at(count);
     let (sums, _) = sums.split_at_mut(count);
@@ -61,7 +61,10 @@ pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
     } else {
         stored.div_ceil(chunk)
     };
-    let Some(plane) = words.get(..2 * stored + starts).filter(|_| stored > 0) else {
+    let Some(plane) = words
+        .get(..2 * stored + starts)
+        .filter(|_| stored > 0 && stored.is_multiple_of(2))
+    else {
         sums.fill(0);
         return;
     };
@@ -85,6 +88,7 @@ pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
         run(list, sums);
         return;
     }
+    // One by one where a list is short or a row does not exist.
     for (row, sum) in list.iter().zip(sums) {
         let mut three = [0; TOGETHER];
         if inside(row) {
