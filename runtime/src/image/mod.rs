@@ -70,6 +70,8 @@ impl<'a> Image<'a> {
     /// # Errors
     ///
     /// As [`Self::parse`], without [`ImageError::TrailingBytes`].
+    // Not inlined: loading happens once, and its code is counted here.
+    #[inline(never)]
     pub fn parse_region(region: &'a [u8]) -> Result<Self, ImageError> {
         let (header, bytes) = Self::intact(region)?;
         Self::of_this_target(header, bytes)

@@ -306,6 +306,22 @@ impl<'l> Lists<'l> {
         room
     }
 
+    /// What is free between the lists, for kernels that write there
+    /// themselves.
+    #[cfg(pg_isa = "dsp")]
+    pub fn gap(&mut self) -> &mut [u32] {
+        self.buffer
+            .get_mut(self.plus..self.minus)
+            .unwrap_or(&mut [])
+    }
+
+    /// What they have written, from the front and from the back of the gap.
+    #[cfg(pg_isa = "dsp")]
+    pub fn close_gap(&mut self, plus: usize, minus: usize) {
+        self.plus += plus;
+        self.minus = self.minus.saturating_sub(minus);
+    }
+
     pub fn finish(self, columns: u32) -> Found {
         let fits = self.plus < self.minus;
         if let (true, Some(end)) = (fits, self.buffer.get_mut(self.plus)) {

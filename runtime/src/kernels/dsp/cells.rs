@@ -88,8 +88,6 @@ pub fn cells(
         product >> (hidden.post & 31)
     };
     if code(32767) > limit || code(-32767) < -limit {
-        for code in codes {
-            *code = (*code).min(constants.limit).max(-constants.limit);
-        }
+        inner::clamp(codes, constants.limit);
     }
 }

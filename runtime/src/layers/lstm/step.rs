@@ -241,7 +241,7 @@ impl Lstm<'_> {
         let most = 4 * self.split.largest_digit() as usize;
         let room = self.change_words();
         let lists = scratch.lists.get_mut(..room).unwrap_or(&mut []);
-        let turn = (room.saturating_sub(2) / most).max(1);
+        let turn = (room.saturating_sub(2).checked_div(most)).map_or(1, |words| words.max(1));
         for (index, digits) in state.applied.chunks(turn).enumerate() {
             let first = (index * turn) as u32;
             let found = changes::scan_from_zero(self.split, digits, first, HEIGHT, lists);
