@@ -34,7 +34,9 @@ fn rng() -> StdRng {
 }
 
 fn signed(rng: &mut StdRng, n: usize, largest: i8) -> Vec<i8> {
-    (0..n).map(|_| rng.random_range(-largest..=largest)).collect()
+    (0..n)
+        .map(|_| rng.random_range(-largest..=largest))
+        .collect()
 }
 
 fn words(codes: &[i8], columns: usize) -> Vec<u32> {
@@ -205,7 +207,13 @@ fn within<K: Kernels>(c: &mut Criterion, name: &str, rows: usize) {
 fn all<K: Kernels>(c: &mut Criterion, name: &str) {
     for (rows, columns) in [(512, 168), (1200, 600)] {
         for largest in [127, 16, 4] {
-            dots::<K>(c, name, rows, columns, largest.min(K::TARGET.plane_max().min(127) as i8));
+            dots::<K>(
+                c,
+                name,
+                rows,
+                columns,
+                largest.min(K::TARGET.plane_max().min(127) as i8),
+            );
         }
         predict::<K>(c, name, rows, columns);
     }

@@ -43,6 +43,7 @@ use super::changes::Found;
 use super::{Changes, Kernels, Plane, cell};
 use crate::layout::Target;
 use crate::quant::Split;
+use zerocopy::{FromBytes, IntoBytes};
 
 /// Kernels for [`Target::Simd`] with all that the processor has.
 pub type Simd = Limited<{ Features::ALL }>;
@@ -120,20 +121,19 @@ impl<const ALLOWED: u8> Kernels for Limited<ALLOWED> {
         }
     }
 
+    #[inline]
     fn load(accumulators: &[u32], predictions: &mut [i16]) {
-        for (&word, rows) in accumulators.iter().zip(predictions.chunks_mut(2)) {
-            for (row, value) in rows.iter_mut().zip([word as i16, (word >> 16) as i16]) {
-                *row = value;
-            }
-        }
+        let kept = <[i16]>::ref_from_bytes(accumulators.as_bytes()).unwrap_or(&[]);
+        let count = kept.len().min(predictions.len());
+        predictions[..count].copy_from_slice(&kept[..count]);
     }
 
     fn store(accumulators: &mut [u32], predictions: &[i16]) {
-        let mut rows = predictions.iter();
-        for word in accumulators {
-            let mut next = || rows.next().map_or(0, |&row| u32::from(row as u16));
-            *word = next() | (next() << 16);
-        }
+        let kept = <[i16]>::mut_from_bytes(accumulators.as_mut_bytes()).unwrap_or(&mut []);
+        let count = kept.len().min(predictions.len());
+        let (kept, rest) = kept.split_at_mut(count);
+        kept.copy_from_slice(&predictions[..count]);
+        rest.fill(0);
     }
 
     #[inline]
