@@ -16,7 +16,7 @@ use rand::{Rng, SeedableRng};
 /// Frames of a stream; it runs forth and back, so that it never jumps.
 const FRAMES: usize = 256;
 /// Halvings of an interval until a rate is met.
-const TURNS: usize = 12;
+const TURNS: usize = 18;
 
 /// What a layer does in a step, on average.
 pub struct Rates {
