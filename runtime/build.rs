@@ -1,21 +1,28 @@
 //! Names the instruction set that the kernels are chosen by, where the
-//! compiler's own `cfg`s do not tell: Arm's DSP extension and Thumb-1.
+//! compiler's own `cfg`s do not tell: Arm's DSP extension, Thumb-1, RV32 with
+//! multiplication; and whether the assembler must be told of the first.
 
 use std::env;
 
 fn main() {
-    println!("cargo:rustc-check-cfg=cfg(pg_isa, values(\"dsp\", \"thumb1\"))");
+    println!("cargo:rustc-check-cfg=cfg(pg_isa, values(\"dsp\", \"rv32\", \"thumb1\"))");
+    println!("cargo:rustc-check-cfg=cfg(pg_dsp, values(\"optional\"))");
     println!("cargo:rerun-if-changed=build.rs");
     let target = env::var("TARGET").unwrap_or_default();
     let architecture = target.split('-').next().unwrap_or_default();
     let isa = match architecture {
         "thumbv7em" => Some("dsp"),
         // Optional in this architecture: the firmware says whether its core has it.
-        "thumbv8m.main" => env::var_os("CARGO_FEATURE_DSP").map(|_| "dsp"),
-        "thumbv6m" | "thumbv8m.base" => Some("thumb1"),
+        "thumbv8m.main" if env::var_os("CARGO_FEATURE_DSP").is_some() => Some("dsp"),
+        // Thumb-2 includes Thumb-1, whose kernels beat the portable ones there.
+        name if name.starts_with("thumb") => Some("thumb1"),
+        "riscv32imc" | "riscv32imac" => Some("rv32"),
         _ => None,
     };
     if let Some(isa) = isa {
         println!("cargo:rustc-cfg=pg_isa=\"{isa}\"");
+        if architecture == "thumbv8m.main" {
+            println!("cargo:rustc-cfg=pg_dsp=\"optional\"");
+        }
     }
 }

@@ -9,6 +9,8 @@
 //! y = base[t >> 16] + ((slope[t >> 16] * (t & 0xffff)) >> 16)
 //! ```
 //!
+//! Arguments beyond the range are limited to it.
+//!
 //! Base and slope share a word, so that one load serves both. Linear
 //! interpolation keeps the error of sigmoid below 5e-5 and of tanh below 4e-4
 //! (`max |f''| * h^2 / 8`), and rounding adds at most 2 LSB of `2^-15`.
@@ -21,7 +23,7 @@ pub const T_FRACTION: u8 = 20;
 pub(crate) const C_TO_T: u8 = T_FRACTION - C_FRACTION;
 
 /// Segments of a table over `[-8, 8)`.
-const SEGMENTS: usize = 256;
+pub(crate) const SEGMENTS: usize = 256;
 
 /// Base in the lower half of a word, slope in the upper.
 pub(crate) type Table = [u32; SEGMENTS];
@@ -98,27 +100,58 @@ const fn exp2_table() -> [u16; EXP2_SEGMENTS + 1] {
     out
 }
 
-/// Interpolates `table` at `t`, Q20 in `[-8, 8)`.
+/// A point of a table: `t` counted from -8, so that one test covers both
+/// limits. At most `2^31 - 1 - 2^23` may be passed; beyond the table it must
+/// be [`limit`]ed.
 #[inline(always)]
-fn interpolate(table: &Table, t: i32) -> i32 {
-    // The cast keeps the index below 256, which the compiler can see.
-    let word = table[usize::from(((t >> 16) as u8) ^ 0x80)];
-    let (base, slope) = (i32::from(word as i16), (word as i32) >> 16);
-    base + (slope.wrapping_mul(t & 0xffff) >> 16)
+pub(crate) const fn point(t: i32) -> u32 {
+    (t as u32).wrapping_add(1 << 23)
 }
 
-/// Logistic sigmoid of `t`, Q20 in `[-8, 8)`; Q15, `[0, 32767]`.
+/// Whether any of these points, joined by bitwise or, lies beyond a table.
+#[inline(always)]
+pub(crate) const fn is_beyond(points: u32) -> bool {
+    points >> 24 != 0
+}
+
+/// The point of the table nearest to a point that may lie beyond it.
+#[inline(always)]
+pub(crate) const fn limit(point: u32) -> u32 {
+    if is_beyond(point) {
+        // 0 below, 2^24 - 1 above.
+        !((point as i32) >> 31) as u32 >> 8
+    } else {
+        point
+    }
+}
+
+/// Interpolates `table` at a point within it.
+#[inline(always)]
+pub(crate) fn interpolate(table: &Table, point: u32) -> i32 {
+    // The cast keeps the index below 256, which the compiler can see.
+    let word = table[usize::from((point >> 16) as u8)];
+    let (base, slope) = (word << 16, (word as i32) >> 16);
+    let y = slope.wrapping_mul((point & 0xffff) as i32);
+    y.wrapping_add(base as i32) >> 16
+}
+
+/// Logistic sigmoid of `t`, Q20, limited to `[-8, 8)`; Q15, `[0, 32767]`.
+///
+/// `t` is at most `2^31 - 1 - 2^23`.
 #[inline(always)]
 #[must_use]
 pub fn sigmoid_t(t: i32) -> i32 {
-    interpolate(&SIGMOID, t)
+    interpolate(&SIGMOID, limit(point(t)))
 }
 
-/// Hyperbolic tangent of `t`, Q20 in `[-8, 8)`; Q15, `[-32767, 32767]`.
+/// Hyperbolic tangent of `t`, Q20, limited to `[-8, 8)`; Q15,
+/// `[-32767, 32767]`.
+///
+/// `t` is at most `2^31 - 1 - 2^23`.
 #[inline(always)]
 #[must_use]
 pub fn tanh_t(t: i32) -> i32 {
-    interpolate(&TANH, t)
+    interpolate(&TANH, limit(point(t)))
 }
 
 /// Hyperbolic tangent of `z`, Q12 (±8); Q15.
@@ -195,6 +228,11 @@ mod tests {
         }
         assert!(before.0 <= 32767 && before.1 <= 32767);
         assert_eq!((tanh(0), sigmoid_t(0)), (0, 16384));
+        for t in [1 << 23, 1 << 30, i32::MAX - (1 << 23)] {
+            assert_eq!((tanh_t(t), sigmoid_t(t)), before);
+            assert_eq!(tanh_t(-t), tanh_t(-(1 << 23)));
+            assert_eq!(sigmoid_t(-t), sigmoid_t(-(1 << 23)));
+        }
     }
 
     #[test]

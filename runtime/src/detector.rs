@@ -143,15 +143,46 @@ impl<const CLASSES: usize> Detector<CLASSES> {
         if let Err(error) = params.validate(CLASSES) {
             return Err(error);
         }
-        Ok(Self {
-            params,
+        let mut detector = Self::idle();
+        detector.params = params;
+        Ok(detector)
+    }
+
+    /// A detector without settings, which reports nothing: memory for
+    /// [`Self::configure`]. All of it is zero, so that a static takes no flash.
+    #[must_use]
+    pub const fn idle() -> Self {
+        Self {
+            params: DetectorParams {
+                threshold: 0,
+                release: 0,
+                background: 0,
+                smooth: 0,
+                refractory: 0,
+                reserved: [0; 8],
+            },
             history: [[0; CLASSES]; MAX_SMOOTH],
             sums: [0; CLASSES],
             next: 0,
             quiet: 0,
             held: 0,
             frame: 0,
-        })
+        }
+    }
+
+    /// Takes new settings and forgets the past, in place: where the stack is
+    /// small, a detector made by [`Self::new`] passes over it.
+    ///
+    /// # Errors
+    /// [`DetectorError`] where `params` do not suit `CLASSES` classes; nothing
+    /// has changed then.
+    pub const fn configure(&mut self, params: DetectorParams) -> Result<(), DetectorError> {
+        if let Err(error) = params.validate(CLASSES) {
+            return Err(error);
+        }
+        self.params = params;
+        self.reset();
+        Ok(())
     }
 
     /// Forgets everything but the settings.
@@ -168,6 +199,9 @@ impl<const CLASSES: usize> Detector<CLASSES> {
     /// that it completes. Missing posteriors count as zero, surplus ones are
     /// not looked at.
     pub fn push(&mut self, posteriors: &[u16]) -> Option<Event> {
+        if self.params.smooth == 0 {
+            return None;
+        }
         let frame = self.frame;
         self.frame = frame.wrapping_add(1);
         self.average(posteriors);
@@ -343,6 +377,33 @@ mod tests {
         }
         let event = detector.push(&[0, 0, 32_767]).unwrap();
         assert_eq!((event.frame, event.score), (2, 24_575));
+    }
+
+    #[test]
+    fn an_idle_detector_reports_nothing_until_it_is_configured() {
+        let mut idle: Detector<2> = Detector::idle();
+        assert_eq!(idle.push(&[30_000, 30_000]), None);
+        let params = DetectorParams {
+            threshold: 20_000,
+            release: 10_000,
+            smooth: 1,
+            ..DetectorParams::default()
+        };
+        assert!(
+            idle.configure(DetectorParams {
+                smooth: 0,
+                ..params
+            })
+            .is_err()
+        );
+        assert_eq!(idle.push(&[30_000, 0]), None);
+        idle.configure(params).unwrap();
+        let mut new: Detector<2> = Detector::new(params).unwrap();
+        for label in [0, 1, 1, 0] {
+            let mut frame = [0; 2];
+            frame[label] = 30_000;
+            assert_eq!(idle.push(&frame), new.push(&frame));
+        }
     }
 
     #[test]

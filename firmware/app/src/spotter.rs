@@ -15,7 +15,9 @@ const LED_FRAMES: u8 = 25;
 /// 4.7 KB.
 pub struct Workspace {
     frontend: Frontend,
-    detector: Option<Detector>,
+    detector: Detector,
+    /// Whether the image has settings for the detector.
+    detects: bool,
     samples: [i16; HOP],
     codes: [i8; MAX_BANDS],
 }
@@ -26,7 +28,8 @@ impl Workspace {
     pub const fn new() -> Self {
         Self {
             frontend: Frontend::new(),
-            detector: None,
+            detector: Detector::idle(),
+            detects: false,
             samples: [0; HOP],
             codes: [0; MAX_BANDS],
         }
@@ -34,16 +37,13 @@ impl Workspace {
 }
 
 impl Workspace {
-    /// Makes the image's detector, if it has one.
-    // Not inlined: the copies on the way to its place would otherwise stay in
-    // the caller's frame.
-    #[inline(never)]
+    /// Sets the image's detector up, if it has one.
     fn set_detector(&mut self, image: &Image<'_>) -> Result<(), DetectorError> {
-        self.detector = match image.detector() {
-            Some(params) => Some(Detector::new(params)?),
-            None => None,
-        };
-        Ok(())
+        self.detects = image.detector().is_some();
+        match image.detector() {
+            Some(params) => self.detector.configure(params),
+            None => Ok(()),
+        }
     }
 }
 
@@ -149,15 +149,13 @@ struct Spotter<'r, 'm, 'a, S, O, L, C> {
 
 impl<S: AudioSource, O: Sink, L: OutputPin, C: Clock> Spotter<'_, '_, '_, S, O, L, C> {
     fn record(&mut self, record: Record, work: &mut Workspace) -> Result<(), Failure<S, O>> {
-        if record.detect && work.detector.is_none() {
+        if record.detect && !work.detects {
             return Err(Error::NoDetector);
         }
         if record.reset {
             work.frontend.reset();
             self.engine.reset();
-            if let Some(detector) = &mut work.detector {
-                detector.reset();
-            }
+            work.detector.reset();
         }
         self.report.records = self.report.records.wrapping_add(1);
         self.devices.sink.begin().map_err(Error::Sink)?;
@@ -181,7 +179,7 @@ impl<S: AudioSource, O: Sink, L: OutputPin, C: Clock> Spotter<'_, '_, '_, S, O, 
                 let middle = self.devices.clock.now();
                 self.report.frontend += middle.wrapping_sub(start);
                 let Some(codes) = codes else { break };
-                let detector = work.detector.as_mut().filter(|_| record.detect);
+                let detector = record.detect.then_some(&mut work.detector);
                 self.frame(codes, detector, middle)?;
             }
         }

@@ -13,6 +13,7 @@ use pg_runtime::image::record::{
     AudioRecord, HEADER_BYTES, Header, LAYER_BYTES, LayerRecord, MAGIC, VERSION, kind,
 };
 use pg_runtime::image::{Image, checksum};
+use pg_runtime::kernels::{Kernels, Selected};
 use pg_runtime::quant::Requant;
 use zerocopy::IntoBytes;
 
@@ -91,6 +92,11 @@ fn model(detector: bool) -> Bytes {
     if detector {
         header.detector = section(params.as_bytes());
     }
+    // Two rows of one weight.
+    let target = Selected::TARGET;
+    let mut rows = std::vec![0_u32; target.row_words(2, 1)];
+    target.encode_rows(&[-8, 8], 1, &mut rows);
+    header.target = target as u16;
     let layer = LayerRecord {
         kind: kind::DENSE,
         bits: 8,
@@ -98,7 +104,8 @@ fn model(detector: bool) -> Bytes {
         signed: 1,
         inputs: 1,
         outputs: 2,
-        weights: section(&[-8_i8, 8].map(|w| w as u8)),
+        rows: section(rows.as_bytes()),
+        row_sum: 8,
         bias: section([0_i32; 2].as_bytes()),
         requant: section([unit; 2].as_bytes()),
         ..LayerRecord::default()

@@ -1,6 +1,8 @@
 //! `stream.bin` and `outputs.bin` in the emulator's working directory; their
 //! format is in `firmware/PROTOCOL.md`.
 
+use core::ffi::CStr;
+
 use heapless::Vec;
 use pg_app::{AudioSource, Record, Sink};
 use pg_runtime::detector::Event;
@@ -8,8 +10,8 @@ use semihosting::fs::File;
 use semihosting::io::{Error, Read, Seek, SeekFrom, Write};
 use zerocopy::IntoBytes;
 
-const STREAM: &core::ffi::CStr = c"stream.bin";
-const OUTPUTS: &core::ffi::CStr = c"outputs.bin";
+const STREAM: &CStr = c"stream.bin";
+const OUTPUTS: &CStr = c"outputs.bin";
 
 const RESET: u32 = 1 << 0;
 const DETECT: u32 = 1 << 1;
@@ -58,6 +60,15 @@ fn read_up_to(file: &mut File, bytes: &mut [u8]) -> Result<usize, FileError> {
         }
     }
     Ok(filled)
+}
+
+/// Reads the front of a file into `bytes`; returns how much there was.
+///
+/// # Errors
+/// [`FileError::Open`] or [`FileError::Read`].
+pub fn read_file(name: &CStr, bytes: &mut [u8]) -> Result<usize, FileError> {
+    let mut file = File::open(name).map_err(|error| FileError::Open(error.into()))?;
+    read_up_to(&mut file, bytes)
 }
 
 /// The samples, as if from a microphone.

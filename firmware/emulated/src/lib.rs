@@ -24,5 +24,7 @@ mod once;
 mod session;
 mod stack;
 
+pub use files::{Errno, FileError, read_file};
+pub use model::region as model_region;
 pub use once::Once;
 pub use session::{Memory, run};

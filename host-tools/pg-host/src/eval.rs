@@ -37,7 +37,7 @@ pub struct LayerWork {
 }
 
 impl LayerWork {
-    fn of(layer: &Layer<'_>) -> Self {
+    pub(crate) fn of(layer: &Layer<'_>) -> Self {
         let (split, gate) = match layer {
             Layer::Lstm(l) => (Some(l.split()), l.gate().kind()),
             Layer::Dense(l) => (Some(l.split()), l.gate().kind()),
@@ -52,7 +52,7 @@ impl LayerWork {
         }
     }
 
-    fn add(&mut self, c: &LayerCounts) {
+    pub(crate) fn add(&mut self, c: &LayerCounts) {
         self.outputs += u64::from(c.outputs);
         self.open += u64::from(c.open);
         self.columns += u64::from(c.columns);

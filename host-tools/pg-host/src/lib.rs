@@ -1,5 +1,7 @@
 //! Host side.
 
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod data;
 pub mod emulator;
 pub mod eval;

@@ -60,7 +60,7 @@ fn damaged_images_are_refused_by_name() {
         ),
         (&flipped, "damaged"),
         (&newer, "update the firmware"),
-        (&target, "export the image for this one"),
+        (&target, "laid out for target 7"),
         (&longer, "bytes given where the image states"),
     ] {
         std::fs::write(&path, bytes).expect("write");
@@ -200,4 +200,14 @@ fn recipes_with_unknown_fields_are_refused_by_name() {
     let error = refused(&["train", "no-such-recipe", "--data", PACK, "--out", out]);
     assert!(error.contains("no-such-recipe"), "{error}");
     assert!(!Path::new(out).join("model.safetensors").exists());
+}
+
+#[cfg(feature = "bench")]
+#[test]
+fn benches_name_their_cores() {
+    let error = refused(&["bench", "--core", "cortex-m85"]);
+    assert!(error.contains("there is no core"), "{error}");
+    assert!(error.contains("cortex-m0plus, cortex-m3"), "{error}");
+    let error = refused(&["bench", "--clips", "0"]);
+    assert!(error.contains("need frames"), "{error}");
 }

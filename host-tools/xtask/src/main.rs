@@ -1,5 +1,7 @@
 //! `cargo xtask TASK`: everything a contributor or CI runs.
 
+mod bench;
+mod conformance;
 mod demo;
 mod results;
 mod setup;
@@ -14,6 +16,11 @@ usage: cargo xtask TASK
   demo      train on the shipped speech, export, evaluate, and run on an emulated
             Cortex-M4 and RISC-V core; minutes, plus the first build
   test      everything CI runs
+  bench     instructions and modelled cycles on emulated cores
+            [--check]     fail if a case got over 3 % slower than its record
+            [--record]    write the records
+            [--mca]       compare with llvm-mca
+            [--functions] where the time goes
   results   train and evaluate the models of models/kws over three seeds and write
             models/kws/results.json and the model card; hours
             [--data DIR]  the data set (default: the shipped pack)
@@ -28,6 +35,7 @@ fn main() -> ExitCode {
     let outcome = shell::enter_root().and_then(|()| match (task.as_deref(), rest.as_slice()) {
         (Some("demo"), []) => demo::run(),
         (Some("test"), []) => test::run(),
+        (Some("bench"), rest) => bench::run(rest),
         (Some("results"), rest) => results::run(rest),
         (Some("setup"), []) => setup::all(),
         _ => anyhow::bail!("{USAGE}"),

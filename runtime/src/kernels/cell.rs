@@ -11,8 +11,9 @@
 //! `>>` is arithmetic. Bounds: |a| <= 2^15 and mult < 2^15, so a product is
 //! below 2^30; |f * c| <= 2^30 and |(i * g) >> 4| < 2^26.
 
-use crate::activation::{C_TO_T, sigmoid_t, tanh_t};
+use crate::activation::{C_TO_T, SIGMOID, TANH, interpolate, is_beyond, limit, point};
 use crate::quant::{Requant, saturate_i16};
+use core::hint::cold_path;
 
 /// Parameters of a layer's cells.
 #[derive(Clone, Copy, Debug)]
@@ -27,47 +28,43 @@ pub struct Constants<'a> {
     pub limit: i8,
 }
 
-/// Preactivation in Q20 of a requantised accumulator.
-#[inline(always)]
-#[must_use]
-pub const fn preactivation(a: i16, mult: u16, post: u8) -> i32 {
-    const LIMIT: i32 = 1 << 23;
-    let t = (a as i32).wrapping_mul(mult as i32) >> (post & 31);
-    if t >= LIMIT {
-        LIMIT - 1
-    } else if t < -LIMIT {
-        -LIMIT
-    } else {
-        t
-    }
-}
-
 /// One unit: updates its state `c` and returns its code.
 #[inline(always)]
 #[must_use]
 pub fn unit(constants: &Constants<'_>, a: &[i16; 4], mult: &[u16; 4], c: &mut i16) -> i8 {
-    let t = |gate: usize| preactivation(a[gate], mult[gate], constants.post);
-    let (i, f) = (sigmoid_t(t(0)), sigmoid_t(t(1)));
-    let (g, o) = (tanh_t(t(2)), sigmoid_t(t(3)));
+    let mut t = [0; 4];
+    for ((t, &a), &mult) in t.iter_mut().zip(a).zip(mult) {
+        let product = i32::from(a).wrapping_mul(i32::from(mult));
+        *t = point(product >> (constants.post & 31));
+    }
+    if is_beyond(t[0] | t[1] | t[2] | t[3]) {
+        cold_path();
+        t = t.map(limit);
+    }
+    let (i, f) = (interpolate(&SIGMOID, t[0]), interpolate(&SIGMOID, t[1]));
+    let (g, o) = (interpolate(&TANH, t[2]), interpolate(&SIGMOID, t[3]));
     let sum = f.wrapping_mul(i32::from(*c)) + (i.wrapping_mul(g) >> 4);
-    *c = saturate_i16((sum + (1 << 14)) >> 15);
-    let p = o.wrapping_mul(tanh_t(clamp_t(i32::from(*c) << C_TO_T))) >> 15;
+    let mut new = (sum + (1 << 14)) >> 15;
+    if i32::from(new as i16) != new {
+        cold_path();
+        new = i32::from(saturate_i16(new));
+    }
+    *c = new as i16;
+    let mut t = point(new << C_TO_T);
+    if is_beyond(t) {
+        cold_path();
+        t = limit(t);
+    }
+    let p = o.wrapping_mul(interpolate(&TANH, t)) >> 15;
     let Requant { mult, post, .. } = constants.hidden;
     let half = (1 << (post & 31)) >> 1;
     let code = (p.wrapping_mul(i32::from(mult)) + half) >> (post & 31);
     let limit = i32::from(constants.limit);
-    code.clamp(-limit, limit) as i8
-}
-
-#[inline(always)]
-const fn clamp_t(t: i32) -> i32 {
-    if t >= 1 << 23 {
-        (1 << 23) - 1
-    } else if t < -(1 << 23) {
-        -(1 << 23)
-    } else {
-        t
+    if (code + limit) as u32 > 2 * limit as u32 {
+        cold_path();
+        return if code < 0 { -limit } else { limit } as i8;
     }
+    code as i8
 }
 
 /// All units: `preactivations` has four numbers a unit, in the order of the

@@ -16,7 +16,7 @@ use crate::quant::Split;
 
 /// Ends a list of [`Changes`]. No offset reaches it: a panel has at most
 /// 2^14 columns of 64 bytes.
-pub const END: u32 = 0x8000_0000;
+pub const END: u32 = u32::MAX;
 
 /// The columns to add to and to subtract from the accumulators.
 ///
@@ -251,13 +251,19 @@ impl<'l> Lists<'l> {
         while now != before {
             let (a, b) = (now & 0xff, before & 0xff);
             columns += u32::from(a != b);
+            // A list that is full ends the repetition: the worst case, where
+            // every digit moves far, then costs little more than looking.
             if a > b {
                 for _ in b..a {
-                    self.push_plus(offset);
+                    if !self.push_plus(offset) {
+                        break;
+                    }
                 }
             } else {
                 for _ in a..b {
-                    self.push_minus(offset);
+                    if !self.push_minus(offset) {
+                        break;
+                    }
                 }
             }
             now >>= 8;
@@ -269,24 +275,31 @@ impl<'l> Lists<'l> {
 
     // One word stays free for the end of the list of columns to add. When the
     // lists have met, they stay as they are: `finish` sees it.
+
+    /// Adds a column to add; false if the lists are full.
     #[inline(always)]
-    pub fn push_plus(&mut self, offset: u32) {
-        if self.plus < self.minus {
+    pub fn push_plus(&mut self, offset: u32) -> bool {
+        let room = self.plus < self.minus;
+        if room {
             if let Some(entry) = self.buffer.get_mut(self.plus) {
                 *entry = offset;
             }
             self.plus += 1;
         }
+        room
     }
 
+    /// Adds a column to subtract; false if the lists are full.
     #[inline(always)]
-    pub fn push_minus(&mut self, offset: u32) {
-        if self.plus < self.minus {
+    pub fn push_minus(&mut self, offset: u32) -> bool {
+        let room = self.plus < self.minus;
+        if room {
             self.minus -= 1;
             if let Some(entry) = self.buffer.get_mut(self.minus) {
                 *entry = offset;
             }
         }
+        room
     }
 
     pub fn finish(self, columns: u32) -> Found {

@@ -4,9 +4,14 @@
 /// order; returns how many. `open` has room for every row.
 #[inline]
 pub fn within(predictions: &[i16], thresholds: &[i16], open: &mut [u16]) -> usize {
-    list(predictions, thresholds, open, |a, t| {
-        u32::from(a.unsigned_abs()) < u32::from(t.max(0) as u16)
-    })
+    list(predictions, thresholds, open, is_within)
+}
+
+/// Whether `|a| < t`.
+#[inline(always)]
+#[must_use]
+pub const fn is_within(a: i16, t: i16) -> bool {
+    t > 0 && a.unsigned_abs() < t as u16
 }
 
 /// Rows whose prediction exceeds its threshold, `a > t`.

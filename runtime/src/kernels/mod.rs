@@ -3,7 +3,8 @@
 //! Every family of cores implements [`Kernels`] over its own arrangement of
 //! the weights ([`crate::layout`]); [`Selected`] is the one place where the
 //! choice is made. [`naive`] is the oracle: it follows the definitions with no
-//! regard for speed, and every kernel is tested against it by the same macro.
+//! regard for speed, and every kernel is tested against it by the same checks,
+//! on the host and on every emulated core (`conformance`).
 //!
 //! # The operations
 //!
@@ -27,6 +28,10 @@
 
 pub mod cell;
 pub mod changes;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+#[cfg(any(test, pg_isa = "dsp"))]
+pub mod dsp;
 pub mod gate;
 pub mod naive;
 #[cfg(any(
@@ -43,7 +48,7 @@ pub mod swar;
 pub use changes::Changes;
 
 use crate::layout::Target;
-use crate::quant::Split;
+use crate::quant::{Split, round_shift, saturate_i16};
 use changes::Found;
 
 /// Digits prepared for [`Kernels::dots`].
@@ -57,10 +62,14 @@ pub struct Plane<'p> {
     pub chunk: usize,
 }
 
+/// Dot products formed at a time where each is used up at once.
+const BLOCK: usize = 32;
+
 /// The operations a family of cores must provide.
 ///
 /// Slices have the lengths stated; implementations that rely on it check them
-/// once per call and do nothing, or write zeros, where one is too short.
+/// once per call and do nothing, or write zeros, where one is too short. Slices
+/// of 16-bit numbers start on a word, as they do in the arena and the image.
 pub trait Kernels {
     /// The arrangement of the weights these kernels read.
     const TARGET: Target;
@@ -92,6 +101,22 @@ pub trait Kernels {
     /// number beyond the matrix gives 0.
     fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]);
 
+    /// Adds the dot products of the listed rows to their values, after
+    /// `round_shift` by `shift`, saturated. The list has no row twice, and the
+    /// dot products stay below 2^22 in magnitude, as those of a narrow layer
+    /// do. Rows without a value are passed over.
+    fn update(rows: &[u32], plane: &Plane<'_>, list: &[u16], shift: u8, values: &mut [i16]) {
+        let mut sums = [0; BLOCK];
+        for list in list.chunks(BLOCK) {
+            Self::dots(rows, plane, list, &mut sums);
+            for (&row, &sum) in list.iter().zip(&sums) {
+                if let Some(value) = values.get_mut(usize::from(row)) {
+                    *value = saturate_i16(i32::from(*value) + round_shift(sum, shift));
+                }
+            }
+        }
+    }
+
     /// Finds the digits that changed: see [`changes::scan`].
     fn scan(
         split: Split,
@@ -108,6 +133,19 @@ pub trait Kernels {
     /// order, to `open` and returns how many; see [`gate::within`].
     fn within(predictions: &[i16], thresholds: &[i16], open: &mut [u16]) -> usize {
         gate::within(predictions, thresholds, open)
+    }
+
+    /// [`Self::load`] and [`Self::within`] in one pass over the accumulators,
+    /// which hold numbers up to 32767 in magnitude; thresholds are not
+    /// negative.
+    fn load_within(
+        accumulators: &[u32],
+        predictions: &mut [i16],
+        thresholds: &[i16],
+        open: &mut [u16],
+    ) -> usize {
+        Self::load(accumulators, predictions);
+        Self::within(predictions, thresholds, open)
     }
 
     /// The LSTM's cell: see [`cell::update`].
@@ -132,6 +170,9 @@ pub trait Kernels {
 ))]
 pub type Selected = simd::Simd;
 /// The kernels of the target this is compiled for.
+#[cfg(pg_isa = "dsp")]
+pub type Selected = dsp::Dsp;
+/// The kernels of the target this is compiled for.
 #[cfg(not(any(
     all(target_arch = "x86_64", target_feature = "sse2"),
     all(
@@ -139,6 +180,7 @@ pub type Selected = simd::Simd;
         target_feature = "neon",
         target_endian = "little"
     ),
+    pg_isa = "dsp",
 )))]
 pub type Selected = swar::Swar;
 

@@ -7,6 +7,7 @@ use crate::gate::{Gate, GateKind};
 use crate::layout::Matrix;
 use crate::probe::LayerCounts;
 use crate::quant::{Requant, Split};
+use zerocopy::IntoBytes;
 
 /// Outputs computed at a time.
 const BLOCK: usize = 16;
@@ -95,7 +96,8 @@ impl<'a> Dense<'a> {
 
     pub(crate) fn scratch_words(&self) -> usize {
         let columns = 4 * self.digit_words();
-        2 * self.digit_words() + 2 * Operand::words(self.weights.target(), columns)
+        let largest = self.split.range().1 as u32;
+        2 * self.digit_words() + 2 * Operand::words(self.weights.target(), columns, largest)
     }
 
     /// One step over `input` codes; `write` receives each output's
@@ -109,8 +111,9 @@ impl<'a> Dense<'a> {
         let digits: &mut [u32] = take(&mut scratch, self.digit_words());
         let rest: &mut [u32] = take(&mut scratch, self.digit_words());
         let columns = 4 * self.digit_words();
-        let mut prediction = Operand::take(&mut scratch, columns);
-        let mut update = Operand::take(&mut scratch, columns);
+        let most = self.split.range().1 as u32;
+        let mut prediction = Operand::take(&mut scratch, columns, most);
+        let mut update = Operand::take(&mut scratch, columns, most);
 
         // With every gate open both passes are one dot product; signed codes
         // already are what the kernel reads.
@@ -182,16 +185,20 @@ impl<'a> Dense<'a> {
     /// Splits codes into signed bytes of digits and remainders, or takes them
     /// as they are.
     fn cut(&self, input: &[i8], digits: &mut [u32], rest: &mut [u32], whole: bool) {
+        if whole {
+            digits.fill(0);
+            let bytes = digits.as_mut_bytes();
+            if let Some(bytes) = bytes.get_mut(..input.len()) {
+                bytes.copy_from_slice(input.as_bytes());
+            }
+            return;
+        }
         let mut codes = input.chunks(4);
         for (digits, rest) in digits.iter_mut().zip(rest) {
             let four = codes.next().unwrap_or(&[]);
             let mut bytes = [[0u8; 4]; 2];
             for (k, &code) in four.iter().enumerate().take(4) {
-                let (hb, lb) = if whole {
-                    (code, 0)
-                } else {
-                    self.split.digits(code)
-                };
+                let (hb, lb) = self.split.digits(code);
                 (bytes[0][k], bytes[1][k]) = (hb as u8, lb as u8);
             }
             [*digits, *rest] = bytes.map(u32::from_le_bytes);

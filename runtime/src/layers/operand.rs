@@ -3,7 +3,7 @@
 use crate::arena::take;
 use crate::kernels::{Kernels, Plane, Selected, changes};
 use crate::layout::Target;
-use crate::quant::Split;
+use crate::quant::{Split, round_shift, saturate_i16};
 
 const TARGET: Target = Selected::TARGET;
 
@@ -18,8 +18,9 @@ pub(crate) struct Operand<'s> {
     spare: &'s mut [u32],
 }
 
-/// Sums formed at a time where two planes are added.
-const BLOCK: usize = 16;
+/// Sums formed at a time where two planes are added: a multiple of the rows
+/// that kernels take together.
+const BLOCK: usize = 48;
 /// How bytes beyond [`Target::plane_max`] are cut.
 const HALVES: Split = match Split::new(8, 4, true) {
     Some(split) => split,
@@ -27,16 +28,12 @@ const HALVES: Split = match Split::new(8, 4, true) {
 };
 /// Largest magnitude of a half.
 const HALF_MAX: u32 = 8;
-/// Whether a byte may need two planes.
-const fn cuts(target: Target) -> bool {
-    target.plane_max() < 128
-}
 
 impl<'s> Operand<'s> {
-    /// Words of scratch for `columns` digits.
-    pub const fn words(target: Target, columns: usize) -> usize {
+    /// Words of scratch for `columns` digits of magnitudes up to `largest`.
+    pub const fn words(target: Target, columns: usize, largest: u32) -> usize {
         let plane = target.plane_words(columns);
-        if cuts(target) {
+        if largest > target.plane_max() {
             2 * plane + columns / 4
         } else {
             plane
@@ -44,9 +41,9 @@ impl<'s> Operand<'s> {
     }
 
     /// Lays it out.
-    pub fn take(words: &mut &'s mut [u32], columns: usize) -> Self {
+    pub fn take(words: &mut &'s mut [u32], columns: usize, largest: u32) -> Self {
         let plane = TARGET.plane_words(columns);
-        let (second, spare) = if cuts(TARGET) {
+        let (second, spare) = if largest > TARGET.plane_max() {
             (plane, columns / 4)
         } else {
             (0, 0)
@@ -61,10 +58,10 @@ impl<'s> Operand<'s> {
     }
 
     /// Prepares `digits`, four signed bytes a word and none larger than
-    /// `largest`, for rows with `sum |w| <= row_sum`.
+    /// `largest`, which is at most that of [`Self::take`], for rows with `sum |w| <= row_sum`.
     pub fn set(&mut self, digits: &[u32], largest: u32, row_sum: u32) {
         let [first, second] = &mut self.planes;
-        if !cuts(TARGET) || largest <= TARGET.plane_max() {
+        if largest <= TARGET.plane_max() {
             self.chunk = Selected::chunk(largest, row_sum, self.columns);
             self.shift = 0;
             Selected::plane(digits, self.columns, self.chunk, first);
@@ -78,6 +75,29 @@ impl<'s> Operand<'s> {
                 *out = if half == 0 { halves.1 } else { halves.0 };
             }
             Selected::plane(self.spare, self.columns, self.chunk, plane);
+        }
+    }
+
+    /// Adds the dot products of the listed rows to their values: see
+    /// [`Kernels::update`].
+    pub fn update(&self, rows: &[u32], list: &[u16], shift: u8, values: &mut [i16]) {
+        if self.shift == 0 {
+            let plane = Plane {
+                words: self.planes[0],
+                columns: self.columns,
+                chunk: self.chunk,
+            };
+            Selected::update(rows, &plane, list, shift, values);
+            return;
+        }
+        let mut sums = [0; BLOCK];
+        for list in list.chunks(BLOCK) {
+            self.dots(rows, list, &mut sums);
+            for (&row, &sum) in list.iter().zip(&sums) {
+                if let Some(value) = values.get_mut(usize::from(row)) {
+                    *value = saturate_i16(i32::from(*value) + round_shift(sum, shift));
+                }
+            }
         }
     }
 

@@ -11,8 +11,8 @@ use pg_host::stream;
 use std::path::{Path, PathBuf};
 
 /// The image and clips that ship with the project.
-const SHIPPED_IMAGE: &str = "models/kws/kws.pgi";
-const SHIPPED_DATA: &str = "models/kws/pack";
+pub(super) const SHIPPED_IMAGE: &str = "models/kws/kws.pgi";
+pub(super) const SHIPPED_DATA: &str = "models/kws/pack";
 
 /// Seed of the composed stream.
 const STREAM_SEED: u64 = 1;

@@ -1,5 +1,7 @@
 //! The command line.
 
+#[cfg(feature = "bench")]
+mod bench;
 mod boards;
 mod data;
 mod export;
@@ -41,6 +43,9 @@ enum Command {
     Verify(boards::Verify),
     /// Run a firmware on an emulated board and show its log.
     Emulate(boards::Emulate),
+    /// Count instructions and model cycles of kernels and layers on emulated cores.
+    #[cfg(feature = "bench")]
+    Bench(bench::Bench),
     /// List the boards.
     Boards,
     /// Check, fetch or pack a data set.
@@ -69,6 +74,8 @@ pub fn run() -> Result<()> {
         Command::Inspect(c) => c.run(),
         Command::Verify(c) => c.run(),
         Command::Emulate(c) => c.run(),
+        #[cfg(feature = "bench")]
+        Command::Bench(c) => c.run(),
         Command::Boards => boards::list(),
         Command::Data(c) => c.run(),
     }

@@ -47,7 +47,8 @@ pub struct Board {
     pub model: ModelRegion,
 }
 
-fn layout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Target, D::Error> {
+/// Reads the name of a layout.
+pub(crate) fn layout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Target, D::Error> {
     let name = String::deserialize(deserializer)?;
     Target::from_name(&name)
         .ok_or_else(|| D::Error::custom(format!("unknown layout {name:?}: use swar or dsp")))

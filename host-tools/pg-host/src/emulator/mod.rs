@@ -2,11 +2,15 @@
 //! bytes with the host's.
 
 mod board;
+pub(crate) mod process;
 mod protocol;
 mod run;
 mod verify;
 
 pub use board::{Board, Sizes, boards, find};
+#[cfg(feature = "bench")]
+pub(crate) use board::{firmware_folder, layout};
+pub use process::LogLine;
 pub use protocol::{Outputs, Record, Statistics, host_outputs};
-pub use run::{LogLine, Run, run};
+pub use run::{Run, run};
 pub use verify::{Verification, verify};

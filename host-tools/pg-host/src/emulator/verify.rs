@@ -1,8 +1,9 @@
 //! Host against emulated board, byte for byte.
 
 use super::board::{Board, Sizes};
+use super::process::LogLine;
 use super::protocol::{Outputs, Record, host_outputs};
-use super::run::{LogLine, run};
+use super::run::run;
 use crate::image::ImageBytes;
 use anyhow::{Result, bail};
 use pg_runtime::kernels::{Kernels, Selected};

@@ -47,18 +47,18 @@ impl Tally {
             changed,
             entries: self.entries,
         };
-        let accuracy = self.correct as f64 / self.clips.max(1) as f64;
+        let accuracy = rounded(self.correct as f64 / self.clips.max(1) as f64);
         TrainedMetrics {
             accuracy,
             // Training batches are drawn by label.
             balanced: accuracy,
-            sparsity: stats.sparsity(),
-            changed: stats.changed_share(),
-            entries: stats.entries_share(),
+            sparsity: rounded(stats.sparsity()),
+            changed: rounded(stats.changed_share()),
+            entries: rounded(stats.entries_share()),
             executed: if open == outputs {
                 1.0
             } else {
-                stats.executed_share()
+                rounded(stats.executed_share())
             },
         }
     }
@@ -67,6 +67,12 @@ impl Tally {
     pub fn mean_loss(&self) -> f64 {
         self.loss / self.steps.max(1) as f64
     }
+}
+
+/// A share to six decimals: JSON keeps these exactly, so that a resumed run
+/// compares the same numbers.
+pub fn rounded(share: f64) -> f64 {
+    (share * 1e6).round() / 1e6
 }
 
 /// One line of `log.jsonl`.

@@ -42,7 +42,7 @@ pub use arch::Features;
 use super::changes::Found;
 use super::{Changes, Kernels, Plane, cell};
 use crate::layout::Target;
-use crate::quant::Split;
+use crate::quant::{Split, round_shift, saturate_i16};
 use zerocopy::{FromBytes, IntoBytes};
 
 /// Kernels for [`Target::Simd`] with all that the processor has.
@@ -139,6 +139,21 @@ impl<const ALLOWED: u8> Kernels for Limited<ALLOWED> {
     #[inline]
     fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
         arch::dots(Self::features(), rows, plane, list, sums);
+    }
+
+    fn update(rows: &[u32], plane: &Plane<'_>, list: &[u16], shift: u8, values: &mut [i16]) {
+        // Rows follow each other without a pause for as many as there are at
+        // a fifth of a large layer.
+        const BLOCK: usize = 256;
+        let mut sums = [0; BLOCK];
+        for list in list.chunks(BLOCK) {
+            Self::dots(rows, plane, list, &mut sums);
+            for (&row, &sum) in list.iter().zip(&sums) {
+                if let Some(value) = values.get_mut(usize::from(row)) {
+                    *value = saturate_i16(i32::from(*value) + round_shift(sum, shift));
+                }
+            }
+        }
     }
 
     #[inline]

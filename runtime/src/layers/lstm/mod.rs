@@ -35,8 +35,9 @@ use crate::layers::operand::Operand;
 use crate::layout::Matrix;
 use crate::quant::Split;
 
-/// Rows whose dot products are formed at a time where all rows need one.
-const BLOCK: usize = 32;
+/// Rows whose dot products are formed at a time: a multiple of what kernels
+/// take together (2, 3, 4 or 8).
+const BLOCK: usize = 48;
 
 /// The gate of an LSTM.
 #[derive(Clone, Copy, Debug)]
@@ -109,15 +110,23 @@ pub struct LstmState<'s> {
     applied: &'s mut [u32],
 }
 
+impl LstmState<'_> {
+    /// Makes the next step find that every digit changed, by as much as can
+    /// be: the worst case, for measurements.
+    pub fn forget_digits(&mut self) {
+        for digits in self.applied.iter_mut() {
+            *digits = !*digits;
+        }
+    }
+}
+
 /// Memory used within a step.
 struct Scratch<'s> {
     /// Predictions, then preactivations, one per row.
     a: &'s mut [i16],
-    /// Rows that open.
-    open: &'s mut [u16],
     /// Remainders, four a word.
     rest: &'s mut [u32],
-    /// Changed columns.
+    /// First the changed columns, then the rows that open: see `row_list`.
     lists: &'s mut [u32],
     operand: Operand<'s>,
 }
@@ -212,9 +221,22 @@ impl<'a> Lstm<'a> {
         }
     }
 
-    /// Words of the two lists: as many entries as are cheaper to apply than a
-    /// pass over all rows, at least those of one word of digits, and two ends.
-    const fn list_words(&self) -> usize {
+    /// Largest magnitude of what a dot product is ever formed with.
+    const fn largest_digit(&self) -> u32 {
+        let gated = !matches!(self.gate.kind, GateKind::Open);
+        if gated && self.weights.has_panels() {
+            let remainder = (1 << self.split.shift()) / 2;
+            let digit = self.split.largest_digit();
+            if remainder > digit { remainder } else { digit }
+        } else {
+            self.split.range().1 as u32
+        }
+    }
+
+    /// Words of the lists of changed columns: as many entries as are cheaper
+    /// to apply than a pass over all rows, at least those of one word of
+    /// digits, and two ends.
+    const fn change_words(&self) -> usize {
         if !self.weights.has_panels() {
             return 0;
         }
@@ -223,23 +245,50 @@ impl<'a> Lstm<'a> {
         2 + if cheaper > word { cheaper } else { word }
     }
 
-    pub(crate) fn state_words(&self) -> usize {
+    /// Words of the lists: those of changed columns, later the rows that open.
+    const fn list_words(&self) -> usize {
+        let rows = words_of::<u16>(self.row_count());
+        let changes = self.change_words();
+        if changes > rows { changes } else { rows }
+    }
+
+    /// The same layer with every gate open: the plain integer network of the
+    /// same weights, for comparison. It computes other numbers.
+    #[must_use]
+    pub const fn with_open_gates(mut self) -> Self {
+        self.gate = LstmGate {
+            kind: GateKind::Open,
+            group: 1,
+            thresholds: &[],
+        };
+        self
+    }
+
+    /// Words of state.
+    #[must_use]
+    pub fn state_words(&self) -> usize {
         self.accumulator_words()
             + words_of::<i16>(self.hidden)
             + self.digit_words()
             + self.applied_words()
     }
 
-    pub(crate) fn scratch_words(&self) -> usize {
+    /// Words of scratch within a step.
+    #[must_use]
+    pub fn scratch_words(&self) -> usize {
         words_of::<i16>(self.row_count())
-            + words_of::<u16>(self.row_count())
             + self.digit_words()
             + self.list_words()
-            + Operand::words(self.weights.target(), self.stored_columns())
+            + Operand::words(
+                self.weights.target(),
+                self.stored_columns(),
+                self.largest_digit(),
+            )
     }
 
-    /// Lays the state out in words of the arena.
-    pub(crate) fn state<'s>(&self, mut words: &'s mut [u32]) -> LstmState<'s> {
+    /// Lays the state out in [`Self::state_words`] words. It must be reset
+    /// before the first step.
+    pub fn state<'s>(&self, mut words: &'s mut [u32]) -> LstmState<'s> {
         LstmState {
             accumulators: take(&mut words, self.accumulator_words()),
             cell: take(&mut words, self.hidden),
@@ -252,15 +301,14 @@ impl<'a> Lstm<'a> {
     fn scratch<'s>(&self, mut words: &'s mut [u32]) -> Scratch<'s> {
         Scratch {
             a: take(&mut words, self.row_count()),
-            open: take(&mut words, self.row_count()),
             rest: take(&mut words, self.digit_words()),
             lists: take(&mut words, self.list_words()),
-            operand: Operand::take(&mut words, self.stored_columns()),
+            operand: Operand::take(&mut words, self.stored_columns(), self.largest_digit()),
         }
     }
 
     /// Forgets the past: hidden and cell state zero, predictions the biases.
-    pub(crate) fn reset(&self, state: &mut LstmState<'_>, scratch: &mut [u32]) {
+    pub fn reset(&self, state: &mut LstmState<'_>, scratch: &mut [u32]) {
         state.cell.fill(0);
         state.codes.fill(0);
         state.applied.fill(changes::zero_digits(self.split));

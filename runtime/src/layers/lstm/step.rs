@@ -20,8 +20,9 @@ struct Work {
 
 impl Lstm<'_> {
     /// One step. `input` has I codes; the H codes of the new hidden state are
-    /// written to `output`. Counts are complete only if `COUNT`.
-    pub(crate) fn step<const COUNT: bool>(
+    /// written to `output`. `scratch` has [`Self::scratch_words`] words. Counts
+    /// are complete only if `COUNT`.
+    pub fn step<const COUNT: bool>(
         &self,
         state: &mut LstmState<'_>,
         scratch: &mut [u32],
@@ -90,7 +91,7 @@ impl Lstm<'_> {
             self.predict_densely(state, scratch);
             (self.columns() as u32, self.dense_macs())
         };
-        let open = self.open_rows(scratch);
+        let open = self.open_rows(state, scratch);
         if self.split.shift() > 0 && open > 0 {
             self.update(state, scratch, open);
             macs += (open * self.columns()) as u32;
@@ -102,20 +103,33 @@ impl Lstm<'_> {
         }
     }
 
-    /// Lists the rows that open.
-    fn open_rows(&self, scratch: &mut Scratch<'_>) -> usize {
+    /// Lists the rows that open, and reads predictions that are kept into
+    /// `scratch.a`.
+    fn open_rows(&self, state: &LstmState<'_>, scratch: &mut Scratch<'_>) -> usize {
         let rows = self.row_count();
-        let thresholds = self.gate.thresholds;
-        let count = match self.gate.kind {
-            GateKind::Open => {
-                list_all(scratch.open);
-                return rows;
+        let (a, thresholds) = (&mut *scratch.a, self.gate.thresholds);
+        let list = row_list(scratch.lists);
+        let kept = self.weights.has_panels();
+        let count = match (self.gate.kind, kept) {
+            (GateKind::Within, true) => {
+                Selected::load_within(state.accumulators, a, thresholds, list)
             }
-            GateKind::Above => gate::above(scratch.a, thresholds, scratch.open),
-            GateKind::Within => Selected::within(scratch.a, thresholds, scratch.open),
+            (kind, kept) => {
+                if kept {
+                    Selected::load(state.accumulators, a);
+                }
+                match kind {
+                    GateKind::Open => {
+                        list_all(list);
+                        return rows;
+                    }
+                    GateKind::Above => gate::above(a, thresholds, list),
+                    GateKind::Within => Selected::within(a, thresholds, list),
+                }
+            }
         };
         if self.gate.group > 1 {
-            gate::widen(scratch.open, count, self.gate.group, rows)
+            gate::widen(list, count, self.gate.group, rows)
         } else {
             count
         }
@@ -141,9 +155,10 @@ impl Lstm<'_> {
     /// `a` of every row from its dot product with the operand, shifted left.
     fn all_rows(&self, scratch: &mut Scratch<'_>, shift: u8) {
         let rows = self.weights.row_words.unwrap_or(&[]);
-        list_all(scratch.open);
+        let list = row_list(scratch.lists);
+        list_all(list);
         let mut sums = [0; BLOCK];
-        let blocks = scratch.open.chunks(BLOCK).zip(self.bias.chunks(BLOCK));
+        let blocks = list.chunks(BLOCK).zip(self.bias.chunks(BLOCK));
         for ((list, biases), a) in blocks.zip(scratch.a.chunks_mut(BLOCK)) {
             scratch.operand.dots(rows, list, &mut sums);
             for ((a, &sum), &bias) in a.iter_mut().zip(&sums).zip(biases) {
@@ -153,8 +168,8 @@ impl Lstm<'_> {
         }
     }
 
-    /// Brings the kept predictions up to date and copies them to `scratch.a`.
-    /// Returns the columns applied and the multiply-accumulates.
+    /// Brings the kept predictions up to date. Returns the columns applied and
+    /// the multiply-accumulates.
     fn predict(
         &self,
         state: &mut LstmState<'_>,
@@ -163,13 +178,15 @@ impl Lstm<'_> {
     ) -> (u32, u32) {
         let panels = self.weights.panel_words.unwrap_or(&[]);
         let (split, columns) = (self.split, self.columns());
-        let lists = &mut *scratch.lists;
+        let room = self.change_words();
+        let lists = scratch.lists.get_mut(..room).unwrap_or(&mut []);
         let mut found = Selected::scan(split, state.codes, state.applied, scratch.rest, lists);
         if strategy == Strategy::FromZero {
             found = changes::scan_from_zero(split, state.applied, 0, HEIGHT, lists);
             self.store_biases(state, scratch);
         }
-        let applied = match found.changes(scratch.lists) {
+        let lists = scratch.lists.get(..room).unwrap_or(&[]);
+        let applied = match found.changes(lists) {
             Some(changes) if strategy != Strategy::Dense => {
                 Selected::predict(state.accumulators, panels, columns, &changes);
                 found.columns
@@ -184,7 +201,6 @@ impl Lstm<'_> {
                 columns as u32
             }
         };
-        Selected::load(state.accumulators, scratch.a);
         (applied, applied * self.row_count() as u32)
     }
 
@@ -209,11 +225,13 @@ impl Lstm<'_> {
         self.store_biases(state, scratch);
         let panels = self.weights.panel_words.unwrap_or(&[]);
         let most = 4 * self.split.largest_digit() as usize;
-        let turn = (scratch.lists.len().saturating_sub(2) / most).max(1);
+        let room = self.change_words();
+        let lists = scratch.lists.get_mut(..room).unwrap_or(&mut []);
+        let turn = (room.saturating_sub(2) / most).max(1);
         for (index, digits) in state.applied.chunks(turn).enumerate() {
             let first = (index * turn) as u32;
-            let found = changes::scan_from_zero(self.split, digits, first, HEIGHT, scratch.lists);
-            if let Some(changes) = found.changes(scratch.lists) {
+            let found = changes::scan_from_zero(self.split, digits, first, HEIGHT, lists);
+            if let Some(changes) = found.changes(lists) {
                 Selected::predict(state.accumulators, panels, self.columns(), &changes);
             }
         }
@@ -222,7 +240,7 @@ impl Lstm<'_> {
     /// Update pass: the first `open` rows of the list get their full precision.
     fn update(&self, state: &LstmState<'_>, scratch: &mut Scratch<'_>, open: usize) {
         let shift = self.split.shift();
-        let list = scratch.open.get(..open).unwrap_or(&[]);
+        let list = row_list(scratch.lists).get(..open).unwrap_or(&[]);
         let Some(rows) = self.weights.row_words else {
             let rest = <[i8]>::ref_from_bytes(scratch.rest.as_bytes()).unwrap_or(&[]);
             for &row in list {
@@ -233,28 +251,23 @@ impl Lstm<'_> {
             }
             return;
         };
-        let narrow = self.weights.has_panels();
-        if narrow {
+        if self.weights.has_panels() {
             let largest = 1 << (shift - 1);
             scratch.operand.set(scratch.rest, largest, self.row_sum);
-        } else {
-            // The prediction was rounded: start again from the whole codes.
-            let largest = self.split.range().1 as u32;
-            scratch.operand.set(state.codes, largest, self.row_sum);
+            scratch.operand.update(rows, list, shift, scratch.a);
+            return;
         }
+        // The prediction was rounded: start again from the whole codes.
+        let largest = self.split.range().1 as u32;
+        scratch.operand.set(state.codes, largest, self.row_sum);
         let mut sums = [0; BLOCK];
         for list in list.chunks(BLOCK) {
             scratch.operand.dots(rows, list, &mut sums);
             for (&row, &sum) in list.iter().zip(&sums) {
                 let row = usize::from(row);
-                let (Some(a), Some(&bias)) = (scratch.a.get_mut(row), self.bias.get(row)) else {
-                    continue;
-                };
-                *a = saturate_i16(if narrow {
-                    i32::from(*a) + round_shift(sum, shift)
-                } else {
-                    round_shift(sum.wrapping_add(bias), self.pre)
-                });
+                if let (Some(a), Some(&bias)) = (scratch.a.get_mut(row), self.bias.get(row)) {
+                    *a = saturate_i16(round_shift(sum.wrapping_add(bias), self.pre));
+                }
             }
         }
     }
@@ -274,6 +287,11 @@ impl Lstm<'_> {
             self.recompute_by_columns(state, &mut self.scratch(scratch));
         }
     }
+}
+
+/// The memory of the lists as a list of rows: what is in it then is void.
+fn row_list(lists: &mut [u32]) -> &mut [u16] {
+    <[u16]>::mut_from_bytes(lists.as_mut_bytes()).unwrap_or(&mut [])
 }
 
 /// Every row, in order.

@@ -6,7 +6,7 @@ use crate::train::features::FRAMES;
 use crate::train::network::{Batch, Values, decisions, tensors};
 use crate::train::progress::Progress;
 use crate::train::recipe::Mode;
-use crate::train::tally::{Record, Tally, append};
+use crate::train::tally::{Record, Tally, append, rounded};
 use anyhow::Result;
 
 impl Trainer<'_> {
@@ -93,7 +93,7 @@ impl Trainer<'_> {
         let seen = per_label.iter().filter(|l| l[0] > 0);
         let recalls: Vec<f64> = seen.map(|l| l[1] as f64 / l[0] as f64).collect();
         TrainedMetrics {
-            balanced: recalls.iter().sum::<f64>() / recalls.len().max(1) as f64,
+            balanced: rounded(recalls.iter().sum::<f64>() / recalls.len().max(1) as f64),
             ..tally.metrics()
         }
     }

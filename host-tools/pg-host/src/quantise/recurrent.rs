@@ -1,24 +1,8 @@
-//! Weight quantisation and fixed-point rescaling, shared by the trainer's
-//! forward pass and the exporter, so that both see the same integers.
+//! The integers of a recurrent layer, whose prediction accumulators are state
+//! and should fit 16 bits.
 
-use anyhow::{Result, ensure};
 use pg_runtime::image::record::MAX_BIAS;
-use pg_runtime::quant::{Requant, Split};
-
-/// Rounds each row of `[rows, columns]` to `-max..=max` with its own scale
-/// (largest magnitude / `max`). Returns the codes, as floats, and the scales.
-#[must_use]
-pub fn quantise_rows(weights: &[f32], columns: usize, max: f32) -> (Vec<f32>, Vec<f32>) {
-    let mut codes = Vec::with_capacity(weights.len());
-    let mut scales = Vec::with_capacity(weights.len() / columns.max(1));
-    for row in weights.chunks_exact(columns) {
-        let peak = row.iter().fold(0.0f32, |m, w| m.max(w.abs()));
-        let scale = if peak > 0.0 { peak / max } else { 1.0 };
-        scales.push(scale);
-        codes.extend(row.iter().map(|w| (w / scale).round().clamp(-max, max)));
-    }
-    (codes, scales)
-}
+use pg_runtime::quant::Split;
 
 /// Rows of a recurrent layer as the integers that trainer, host and device
 /// compute with.
@@ -71,7 +55,7 @@ pub fn narrow_sum(codes: &[f32], bias: i32, split: Split) -> f32 {
 }
 
 /// Quantises the rows of a recurrent layer, `weights` `[rows, columns]` joined
-/// by [`join_columns`].
+/// by [`super::join_columns`].
 ///
 /// With a prediction digit of at most four bits the rows are *narrow*: a bias
 /// is a multiple of `2^s` units, and the scale of a row is the smallest, to
@@ -113,7 +97,9 @@ pub fn quantise_recurrent(
             (rows.codes).extend(row.iter().map(|w| (w / scale).round().clamp(-max, max)));
             let code = bias_code(b, scale, scale_h, step);
             let bound = narrow_sum(&rows.codes[start..], code, split);
-            if !narrow || bound <= NARROW_LIMIT {
+            // A number that is not finite exceeds nothing; the loss reports it.
+            let exceeds = narrow && bound > NARROW_LIMIT;
+            if !exceeds {
                 rows.scales.push(scale);
                 rows.bias.push(code);
                 break;
@@ -132,93 +118,10 @@ fn bias_code(bias: f32, scale: f32, scale_h: f32, step: i32) -> i32 {
     (f64::from(bias) / unit).round().clamp(-limit, limit) as i32 * step
 }
 
-/// Joins input weights `[rows, inputs]` and recurrent weights `[rows, hidden]`
-/// row by row, bringing the input columns to the activation scale: an input
-/// code then stands for `scale_h`, as a hidden code does.
-#[must_use]
-pub fn join_columns(
-    (w_x, inputs): (&[f32], usize),
-    (w_h, hidden): (&[f32], usize),
-    scale_x: f32,
-    scale_h: f32,
-) -> Vec<f32> {
-    let ratio = scale_x / scale_h;
-    let mut joined = Vec::with_capacity(w_x.len() + w_h.len());
-    for (x, h) in w_x.chunks_exact(inputs).zip(w_h.chunks_exact(hidden)) {
-        joined.extend(x.iter().map(|w| w * ratio));
-        joined.extend_from_slice(h);
-    }
-    joined
-}
-
-/// The [`Requant`] nearest to a positive real factor.
-///
-/// `saturates_at` is the magnitude of the accumulator beyond which the result
-/// needs no precision, because it saturates there: the shift before the
-/// multiplication keeps everything below it within 15 bits and no more.
-///
-/// # Errors
-///
-/// If the factor cannot be represented: it must lie between about 2^-54 and 2^14.
-pub fn requant(factor: f64, saturates_at: f64) -> Result<Requant> {
-    ensure!(
-        factor.is_finite() && factor > 0.0,
-        "cannot rescale by {factor}: the scales of this layer are degenerate; train it again"
-    );
-    // No accumulator goes beyond 2^30 (FORMAT.md, bounds).
-    let largest = saturates_at.min(f64::from(1 << 30));
-    let pre = (largest / 32767.0).log2().ceil().clamp(0.0, 24.0) as i32;
-    let scaled = factor * 2f64.powi(pre);
-    // mult = scaled * 2^post in [2^14, 2^15).
-    let mut post = 14 - scaled.log2().floor() as i32;
-    let mut mult = (scaled * 2f64.powi(post)).round();
-    if mult >= 32768.0 {
-        post -= 1;
-        mult = (scaled * 2f64.powi(post)).round();
-    }
-    let result = Requant {
-        mult: mult as u16,
-        pre: pre as u8,
-        post: u8::try_from(post).unwrap_or(u8::MAX),
-    };
-    ensure!(
-        result.is_valid(),
-        "cannot rescale by {factor:e} in fixed point: the scales of this layer are degenerate; \
-         train it again"
-    );
-    Ok(result)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn requant_represents_factors_to_15_bits() {
-        for exponent in -14..2 {
-            for step in 0..50 {
-                let factor = 2f64.powi(exponent) * (1.0 + f64::from(step) / 50.0);
-                let limit = 32767.0 / factor;
-                let r = requant(factor, limit).unwrap();
-                let real = f64::from(r.mult) * 2f64.powi(-i32::from(r.pre) - i32::from(r.post));
-                assert!((real / factor - 1.0).abs() < 1.0 / 16384.0);
-                // Within the range in use, the pre-shift costs at most half an output unit.
-                for share in [-0.99, -0.5, 0.001, 0.3, 0.9] {
-                    let acc = (limit * share) as i32;
-                    let want = f64::from(acc) * factor;
-                    let error = (f64::from(r.apply(acc)) - want).abs();
-                    assert!(error < 2.5 + factor, "{factor} {acc} {error}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn degenerate_factors_are_refused() {
-        for factor in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e9] {
-            assert!(requant(factor, 1e4).is_err());
-        }
-    }
+    use crate::quantise::quantise_rows;
 
     /// Deterministic values in (-1, 1), heavier at zero as weights are.
     fn noise(n: usize, seed: u64) -> Vec<f32> {
@@ -301,12 +204,5 @@ mod tests {
             let unit = f64::from(rows.scales[0]) * f64::from(0.01f32);
             assert_eq!(rows.bias[0], (f64::from(0.3f32) / unit).round() as i32);
         }
-    }
-
-    #[test]
-    fn rows_use_their_whole_range() {
-        let (codes, scales) = quantise_rows(&[0.5, -1.0, 0.0, 0.0], 2, 127.0);
-        assert_eq!(codes, [64.0, -127.0, 0.0, 0.0]);
-        assert_eq!(scales, [1.0 / 127.0, 1.0]);
     }
 }

@@ -1,0 +1,126 @@
+//! What the benches compute on: a model image, and frames of real speech.
+
+use crate::data::{Clip, Dataset, Split};
+use crate::eval::LayerWork;
+use crate::image::ImageBytes;
+use crate::spotter::arena;
+use anyhow::{Context, Result, ensure};
+use pg_runtime::audio::{Frontend, MAX_BANDS, quantise};
+use pg_runtime::engine::Engine;
+use pg_runtime::kernels::{Kernels, Selected};
+use pg_runtime::probe::LayerCounts;
+use serde::{Deserialize, Serialize};
+
+/// Inputs of the benches, and what the host computes from them.
+pub struct Inputs {
+    /// The image.
+    pub image: ImageBytes,
+    /// `frames.bin`: frames and codes per frame, u32, then the codes.
+    pub frames: Vec<u8>,
+    /// Digest of the engine's outputs, as `pg-bench` computes it.
+    pub engine_check: u32,
+    /// For the record.
+    pub report: InputReport,
+}
+
+/// What the benches computed on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InputReport {
+    /// CRC-32 of the image.
+    pub image: String,
+    /// Clips, one after another, the state carried on.
+    pub clips: Vec<String>,
+    /// Frames.
+    pub frames: u64,
+    /// What the layers did on these frames.
+    pub layers: Vec<LayerRates>,
+}
+
+/// What a layer did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerRates {
+    /// Kind.
+    pub kind: String,
+    /// Multiply-accumulates of a dense step.
+    pub macs: u64,
+    /// Share of the columns that the prediction pass applied.
+    pub columns_applied: f64,
+    /// Share of the outputs that got the update pass.
+    pub open: f64,
+    /// Share of the multiply-accumulates executed.
+    pub macs_executed: f64,
+}
+
+impl Inputs {
+    /// Codes of `clips` clips, spread evenly over a split, by the image's own
+    /// front-end.
+    ///
+    /// # Errors
+    ///
+    /// If the image has no audio input, or a clip cannot be read.
+    pub fn compose(image: ImageBytes, data: &Dataset, split: Split, clips: usize) -> Result<Self> {
+        data.require(split)?;
+        let all: Vec<&Clip> = data.split(split).collect();
+        let chosen: Vec<&Clip> = (0..clips.min(all.len()))
+            .map(|i| all[i * all.len() / clips.min(all.len())])
+            .collect();
+        ensure!(!chosen.is_empty(), "no clips: the benches need frames");
+        let mut samples = Vec::new();
+        for clip in &chosen {
+            samples.extend(data.load(clip)?);
+        }
+        let host = image.clone().for_target(Selected::TARGET)?;
+        let parsed = host.image()?;
+        let audio = parsed
+            .audio()
+            .context("the image has no audio input: the benches cannot feed it")?;
+        let mut memory = arena(&parsed);
+        let mut engine = Engine::new(&parsed, &mut memory)?;
+        let mut work: Vec<_> = parsed.layers().map(|l| LayerWork::of(&l)).collect();
+        let (mut codes, mut count, mut check) = (Vec::new(), 0_u32, 0_u32);
+        let (mut frontend, mut rest) = (Frontend::new(), &samples[..]);
+        let mut buffer = [0; MAX_BANDS];
+        while let Some(logmel) = frontend.push(&audio, &mut rest) {
+            let frame = &mut buffer[..logmel.len()];
+            quantise(&audio, logmel, frame);
+            codes.extend(frame.iter().map(|&c| c as u8));
+            count += 1;
+            let mut probe = |layer: usize, counts: LayerCounts| work[layer].add(&counts);
+            let output = engine.push_probed(frame, &mut probe)?;
+            for &posterior in output.posteriors {
+                // FNV-1a on words, as in pg-bench.
+                check = (check ^ u32::from(posterior)).wrapping_mul(0x0100_0193);
+            }
+        }
+        let width = parsed.input_len() as u32;
+        let header = [count.to_le_bytes(), width.to_le_bytes()].concat();
+        let layers = (work.iter().filter(|w| w.dense_macs > 0))
+            .map(|w| LayerRates::of(w, u64::from(count)))
+            .collect();
+        let report = InputReport {
+            image: format!("{:08x}", image.image_of_any_target()?.crc32()),
+            clips: chosen.iter().map(|c| c.file.clone()).collect(),
+            frames: u64::from(count),
+            layers,
+        };
+        Ok(Self {
+            frames: [header, codes].concat(),
+            engine_check: check,
+            report,
+            image,
+        })
+    }
+}
+
+impl LayerRates {
+    fn of(work: &LayerWork, frames: u64) -> Self {
+        let share = |part: u64, of: u64| super::report::rounded(part as f64 / of.max(1) as f64);
+        Self {
+            kind: work.kind.to_owned(),
+            macs: work.dense_macs / frames.max(1),
+            columns_applied: share(work.columns_applied, work.columns),
+            open: share(work.open, work.outputs),
+            macs_executed: share(work.macs, work.dense_macs),
+        }
+    }
+}
