@@ -36,7 +36,11 @@ pub mod gate;
 pub mod naive;
 #[cfg(any(
     all(target_arch = "x86_64", target_feature = "sse2"),
-    all(target_arch = "aarch64", target_feature = "neon"),
+    all(
+        target_arch = "aarch64",
+        target_feature = "neon",
+        target_endian = "little"
+    ),
 ))]
 pub mod simd;
 pub mod swar;
@@ -158,7 +162,11 @@ pub trait Kernels {
 /// The kernels of the target this is compiled for.
 #[cfg(any(
     all(target_arch = "x86_64", target_feature = "sse2"),
-    all(target_arch = "aarch64", target_feature = "neon"),
+    all(
+        target_arch = "aarch64",
+        target_feature = "neon",
+        target_endian = "little"
+    ),
 ))]
 pub type Selected = simd::Simd;
 /// The kernels of the target this is compiled for.
@@ -167,7 +175,11 @@ pub type Selected = dsp::Dsp;
 /// The kernels of the target this is compiled for.
 #[cfg(not(any(
     all(target_arch = "x86_64", target_feature = "sse2"),
-    all(target_arch = "aarch64", target_feature = "neon"),
+    all(
+        target_arch = "aarch64",
+        target_feature = "neon",
+        target_endian = "little"
+    ),
     pg_isa = "dsp",
 )))]
 pub type Selected = swar::Swar;

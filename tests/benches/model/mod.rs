@@ -16,7 +16,7 @@ use rand::{Rng, SeedableRng};
 /// Frames of a stream; it runs forth and back, so that it never jumps.
 const FRAMES: usize = 256;
 /// Halvings of an interval until a rate is met.
-const TURNS: usize = 12;
+const TURNS: usize = 18;
 
 /// What a layer does in a step, on average.
 pub struct Rates {
@@ -41,7 +41,7 @@ fn bisect(mut low: f64, mut high: f64, mut more: impl FnMut(f64) -> bool) {
 /// A model, its thresholds, and its input.
 pub struct Stream {
     lstm: LstmSpec,
-    threshold: i16,
+    threshold: f64,
     frames: Vec<Vec<i8>>,
 }
 
@@ -50,7 +50,7 @@ impl Stream {
     pub fn new(inputs: usize, hidden: usize, rates: Rates) -> Self {
         let mut stream = Self {
             lstm: lstm(inputs, hidden),
-            threshold: 100,
+            threshold: 100.0,
             frames: vec![],
         };
         // Each rate depends a little on the other's setting.
@@ -63,7 +63,7 @@ impl Stream {
             });
             // The larger the thresholds, the more rows open.
             bisect(0.0, f64::from(i16::MAX), |threshold| {
-                stream.threshold = threshold as i16;
+                stream.threshold = threshold;
                 stream.measure(&stream.gated()).open < rates.open
             });
         }
@@ -80,7 +80,10 @@ impl Stream {
         let gate = LstmGateSpec {
             kind: GateKind::Within,
             group: 1,
-            thresholds: vec![self.threshold; 4 * self.lstm.hidden],
+            // Between two whole numbers some rows have one, some the other.
+            thresholds: (0..4 * self.lstm.hidden)
+                .map(|row| (self.threshold + f64::from(row as u32 * 5 % 8) / 8.0) as i16)
+                .collect(),
         };
         image(&self.lstm, gate)
     }
@@ -140,16 +143,15 @@ impl Frames<'_> {
     }
 }
 
-/// Inputs of which a share moves every frame, by about half a digit.
+/// Inputs of which a share moves every frame, by up to a digit, about zero.
 fn walk(inputs: usize, moving: f64) -> Vec<Vec<i8>> {
     let rng = &mut StdRng::seed_from_u64(2);
-    let mut now: Vec<i8> = (0..inputs).map(|_| rng.random_range(-60..=60)).collect();
+    let mut now: Vec<i8> = vec![0; inputs];
     (0..FRAMES)
         .map(|_| {
             for code in &mut now {
                 if rng.random_bool(moving) {
-                    let moved = i16::from(*code) + rng.random_range(-24..=24);
-                    *code = moved.clamp(-127, 127) as i8;
+                    *code = (i16::from(*code) * 3 / 4 + rng.random_range(-32..=32)) as i8;
                 }
             }
             now.clone()

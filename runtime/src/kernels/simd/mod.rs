@@ -42,7 +42,8 @@ pub use arch::Features;
 use super::changes::Found;
 use super::{Changes, Kernels, Plane, cell};
 use crate::layout::Target;
-use crate::quant::Split;
+use crate::quant::{Split, round_shift, saturate_i16};
+use zerocopy::{FromBytes, IntoBytes};
 
 /// Kernels for [`Target::Simd`] with all that the processor has.
 pub type Simd = Limited<{ Features::ALL }>;
@@ -120,25 +121,39 @@ impl<const ALLOWED: u8> Kernels for Limited<ALLOWED> {
         }
     }
 
+    #[inline]
     fn load(accumulators: &[u32], predictions: &mut [i16]) {
-        for (&word, rows) in accumulators.iter().zip(predictions.chunks_mut(2)) {
-            for (row, value) in rows.iter_mut().zip([word as i16, (word >> 16) as i16]) {
-                *row = value;
-            }
-        }
+        let kept = <[i16]>::ref_from_bytes(accumulators.as_bytes()).unwrap_or(&[]);
+        let count = kept.len().min(predictions.len());
+        predictions[..count].copy_from_slice(&kept[..count]);
     }
 
     fn store(accumulators: &mut [u32], predictions: &[i16]) {
-        let mut rows = predictions.iter();
-        for word in accumulators {
-            let mut next = || rows.next().map_or(0, |&row| u32::from(row as u16));
-            *word = next() | (next() << 16);
-        }
+        let kept = <[i16]>::mut_from_bytes(accumulators.as_mut_bytes()).unwrap_or(&mut []);
+        let count = kept.len().min(predictions.len());
+        let (kept, rest) = kept.split_at_mut(count);
+        kept.copy_from_slice(&predictions[..count]);
+        rest.fill(0);
     }
 
     #[inline]
     fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
         arch::dots(Self::features(), rows, plane, list, sums);
+    }
+
+    fn update(rows: &[u32], plane: &Plane<'_>, list: &[u16], shift: u8, values: &mut [i16]) {
+        // Rows follow each other without a pause for as many as there are at
+        // a fifth of a large layer.
+        const BLOCK: usize = 256;
+        let mut sums = [0; BLOCK];
+        for list in list.chunks(BLOCK) {
+            Self::dots(rows, plane, list, &mut sums);
+            for (&row, &sum) in list.iter().zip(&sums) {
+                if let Some(value) = values.get_mut(usize::from(row)) {
+                    *value = saturate_i16(i32::from(*value) + round_shift(sum, shift));
+                }
+            }
+        }
     }
 
     #[inline]

@@ -15,7 +15,8 @@ static DETECTED: AtomicU8 = AtomicU8::new(UNKNOWN);
 impl Features {
     /// None of them: plain Rust.
     pub const PLAIN: u8 = 0;
-    /// AVX2.
+    /// AVX2, and the bit instructions that came before or with it (POPCNT,
+    /// BMI1).
     pub const AVX2: u8 = 1;
     /// VNNI in the encoding of AVX.
     pub const AVX_VNNI: u8 = 2;
@@ -63,7 +64,8 @@ fn ask() -> Features {
         };
         // Registers of SSE and AVX; with them masks and both halves of AVX-512.
         let (ymm, zmm) = (saved & 0x06 == 0x06, saved & 0xe6 == 0xe6);
-        if ymm && bit(basic, 28) && bit(extended.ebx, 5) {
+        let bits = bit(basic, 23) && bit(extended.ebx, 3);
+        if ymm && bits && bit(basic, 28) && bit(extended.ebx, 5) {
             found |= Features::AVX2;
             if extended.eax >= 1 && bit(__cpuid_count(7, 1).eax, 4) {
                 found |= Features::AVX_VNNI;

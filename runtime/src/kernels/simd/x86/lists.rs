@@ -1,5 +1,6 @@
 //! Finding rows that open and digits that changed, in AVX2: compared a vector
-//! at a time, listed bit by bit.
+//! at a time, listed from the mask of the comparison.
+#![allow(unsafe_code)]
 
 use super::{VECTOR, WORDS, load, load_i16, store};
 use crate::kernels::changes::{self, Found, Lists, Masks, ONES};
@@ -10,17 +11,28 @@ use core::arch::x86_64::*;
 
 const HEIGHT: u32 = Target::Simd.panel() as u32;
 
-/// Bits that are set, in ascending order.
-fn bits(mut mask: u32) -> impl Iterator<Item = u32> {
-    core::iter::from_fn(move || {
-        let bit = (mask != 0).then(|| mask.trailing_zeros());
-        mask &= mask.wrapping_sub(1);
-        bit
-    })
+/// The bits that are set in a byte, in ascending order.
+static SET_BITS: [[u8; 8]; 256] = set_bits();
+
+const fn set_bits() -> [[u8; 8]; 256] {
+    let mut table = [[0; 8]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut bit, mut count) = (0, 0);
+        while bit < 8 {
+            if byte >> bit & 1 == 1 {
+                table[byte][count] = bit as u8;
+                count += 1;
+            }
+            bit += 1;
+        }
+        byte += 1;
+    }
+    table
 }
 
 /// See [`crate::kernels::Kernels::within`].
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,popcnt")]
 pub fn within(predictions: &[i16], thresholds: &[i16], open: &mut [u16]) -> usize {
     let rows = predictions.len().min(thresholds.len());
     if open.len() < rows {
@@ -30,7 +42,7 @@ pub fn within(predictions: &[i16], thresholds: &[i16], open: &mut [u16]) -> usiz
     let t = thresholds.as_chunks::<32>().0;
     let zero = _mm256_setzero_si256();
     let mut count = 0;
-    let mut first = 0;
+    let mut first = 0_u16;
     for (a, t) in a.iter().zip(t) {
         // -t < a < t, which no a fulfils for t <= 0.
         let inside = |half: usize| {
@@ -42,22 +54,46 @@ pub fn within(predictions: &[i16], thresholds: &[i16], open: &mut [u16]) -> usiz
         // Bytes 0 to 7 of either half, then 8 to 15.
         let packed = _mm256_packs_epi16(inside(0), inside(1));
         let bytes = _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);
-        for bit in bits(_mm256_movemask_epi8(bytes) as u32) {
-            open[count] = (first + bit) as u16;
-            count += 1;
+        let mask = _mm256_movemask_epi8(bytes) as u32;
+        // Eight rows are listed whatever their bits are, and those that are
+        // not set overwritten: no branch has to be guessed. There is room: of
+        // the rows before these, no more are listed than there are.
+        for byte in mask.to_le_bytes() {
+            let set = &SET_BITS[usize::from(byte)];
+            if let Some(places) = open
+                .get_mut(count..)
+                .and_then(<[u16]>::first_chunk_mut::<8>)
+            {
+                // SAFETY: the references are to 8 and to 16 bytes.
+                unsafe {
+                    let set = _mm_cvtepu8_epi16(_mm_loadl_epi64(set.as_ptr().cast()));
+                    let listed = _mm_add_epi16(set, _mm_set1_epi16(first as i16));
+                    _mm_storeu_si128(places.as_mut_ptr().cast(), listed);
+                }
+            }
+            count += byte.count_ones() as usize;
+            first += 8;
         }
-        first += 32;
     }
-    let done = first as usize;
+    let (done, count) = (first as usize, count.min(open.len()));
     let rest = gate::within(
-        &predictions[done..rows],
-        &thresholds[done..rows],
+        predictions.get(done..rows).unwrap_or(&[]),
+        thresholds.get(done..rows).unwrap_or(&[]),
         &mut open[count..],
     );
-    for row in &mut open[count..count + rest] {
-        *row += first as u16;
+    for row in open[count..].iter_mut().take(rest) {
+        *row += first;
     }
     count + rest
+}
+
+/// Bits that are set, in ascending order.
+fn bits(mut mask: u32) -> impl Iterator<Item = u32> {
+    core::iter::from_fn(move || {
+        let bit = (mask != 0).then(|| mask.trailing_zeros());
+        mask &= mask.wrapping_sub(1);
+        bit
+    })
 }
 
 /// See [`crate::kernels::Kernels::scan`].
