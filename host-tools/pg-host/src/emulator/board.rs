@@ -39,6 +39,9 @@ pub struct Board {
     pub args: Vec<String>,
     /// Bytes of flash for code.
     pub flash: u64,
+    /// Budget of the runtime's code, bytes, if there is one.
+    #[serde(default)]
+    pub runtime_code: Option<u64>,
     /// Bytes of RAM, stack included.
     pub ram: u64,
     /// Bytes of stack.
@@ -71,8 +74,10 @@ pub struct Sizes {
     pub flash: u64,
     /// Bytes of static RAM: data and zeroed data, arena included.
     pub ram: u64,
-    /// Of the flash, bytes of the runtime: its code and its tables.
-    pub runtime: u64,
+    /// Of the flash, bytes of the runtime's code.
+    pub runtime_code: u64,
+    /// Of the flash, bytes of the runtime's tables.
+    pub runtime_tables: u64,
 }
 
 /// The `firmware` folder of the checkout that the current directory is in.
@@ -177,10 +182,24 @@ impl Board {
         // are kept out of line.
         let of_runtime = |name: &str| name.contains("pg_runtime");
         for symbol in file.symbols() {
-            let placed = matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Data);
-            if placed && symbol.name().is_ok_and(of_runtime) {
-                sizes.runtime += symbol.size();
+            if !symbol.name().is_ok_and(of_runtime) {
+                continue;
             }
+            match symbol.kind() {
+                SymbolKind::Text => sizes.runtime_code += symbol.size(),
+                SymbolKind::Data => sizes.runtime_tables += symbol.size(),
+                _ => {}
+            }
+        }
+        if let Some(budget) = self.runtime_code
+            && sizes.runtime_code > budget
+        {
+            bail!(
+                "the runtime's code has {} bytes on {}, over its budget of {budget}; \
+                 see runtime_code in firmware/boards.toml",
+                sizes.runtime_code,
+                self.name
+            );
         }
         if sizes.flash > self.flash || sizes.ram + self.stack > self.ram {
             bail!(

@@ -113,9 +113,10 @@ impl fmt::Display for Verification {
         )?;
         writeln!(
             f,
-            "  flash: code {} (runtime {}) + image {} bytes; RAM: static {} (arena uses {}) + peak stack {}",
+            "  flash: code {} (runtime: code {}, tables {}) + image {} bytes; RAM: static {} (arena uses {}) + peak stack {}",
             self.firmware.flash,
-            self.firmware.runtime,
+            self.firmware.runtime_code,
+            self.firmware.runtime_tables,
             self.image_bytes,
             self.firmware.ram,
             self.arena_used,
