@@ -5,7 +5,7 @@
 mod card;
 
 use crate::setup;
-use crate::shell::{build_host, json, pg_host, run as show};
+use crate::shell::{build_host, build_host_without_training, json, pg_host, run as show};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -94,7 +94,11 @@ fn parse(args: &[String]) -> Result<Options> {
 pub fn run(args: &[String]) -> Result<()> {
     let options = parse(args)?;
     setup::all()?;
-    build_host()?;
+    if options.train {
+        build_host()?;
+    } else {
+        build_host_without_training()?;
+    }
     let mut runs = Vec::new();
     for variant in &VARIANTS {
         for &seed in variant.seeds {

@@ -82,6 +82,13 @@ pub fn build_host() -> Result<()> {
     run(cargo().args(["build", "--release", "--locked", "--package", "pg-host"]))
 }
 
+/// Builds `pg-host` without training, which takes a fraction of the time.
+pub fn build_host_without_training() -> Result<()> {
+    let features = ["--no-default-features", "--features", "bench,fetch"];
+    let build = ["build", "--release", "--locked", "--package", "pg-host"];
+    run(cargo().args(build).args(features))
+}
+
 fn target_directory() -> std::path::PathBuf {
     let set = std::env::var_os("CARGO_TARGET_DIR");
     set.map_or_else(|| Path::new("target").to_owned(), Into::into)
