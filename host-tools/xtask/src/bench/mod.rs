@@ -28,7 +28,7 @@ pub fn run(options: &[String]) -> Result<()> {
 fn benches(options: &[String]) -> Command {
     let mut command = cargo();
     command.args(["run", "--release", "--locked", "--package", "pg-host"]);
-    command.args(["--no-default-features", "--features", "bench", "--"]);
+    command.args(["--no-default-features", "--features", "bench,fetch", "--"]);
     command.arg("bench").args(options);
     command
 }
