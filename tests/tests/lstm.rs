@@ -254,7 +254,7 @@ fn every_layout_is_an_image_of_the_same_model() {
             let other = build(&spec, target).expect("image");
             let image = other.image_of_any_target().expect("image");
             assert_eq!(image.target(), target);
-            let back = unpack(&image).expect("spec");
+            let back = unpack(&image);
             assert_eq!(back.layers, spec.layers);
             // To another target and back: the same bytes.
             let again = other.for_target(Selected::TARGET).expect("image");

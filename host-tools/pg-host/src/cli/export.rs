@@ -74,7 +74,7 @@ impl Repack {
     pub fn run(self) -> Result<()> {
         let bytes = ImageBytes::read(&self.image)?;
         let image = bytes.image_of_any_target()?;
-        let mut spec = unpack(&image)?;
+        let mut spec = unpack(&image);
         if let Some(copies) = self.copies {
             for layer in &mut spec.layers {
                 if let LayerSpec::Lstm(l) = layer {

@@ -76,7 +76,7 @@ impl ImageBytes {
         if self.image_of_any_target()?.target() == target {
             return Ok(self);
         }
-        build(&unpack(&self.image_of_any_target()?)?, target)
+        build(&unpack(&self.image_of_any_target()?), target)
     }
 
     /// The bytes.

@@ -4,7 +4,6 @@ use super::spec::{
     AudioSpec, DenseSpec, GateSpec, ImageSpec, LayerSpec, LstmGateSpec, LstmSpec, PoolSpec,
     WeightCopies,
 };
-use anyhow::{Context, Result};
 use pg_runtime::audio::AudioParams;
 use pg_runtime::image::Image;
 use pg_runtime::layers::{Dense, Layer, Lstm};
@@ -12,19 +11,16 @@ use pg_runtime::layout::Matrix;
 
 /// Everything in an image, independent of its layout: building from it gives
 /// an image that computes the same bytes.
-///
-/// # Errors
-///
-/// None from an image that the runtime validated.
-pub fn unpack(image: &Image<'_>) -> Result<ImageSpec> {
+#[must_use]
+pub fn unpack(image: &Image<'_>) -> ImageSpec {
     let vector = image.test_vector();
-    Ok(ImageSpec {
+    ImageSpec {
         layers: image.layers().map(|l| layer(&l)).collect(),
         labels: image.labels().map(str::to_owned).collect(),
-        audio: image.audio().map(|a| audio(&a)).transpose()?,
+        audio: image.audio().map(|a| audio(&a)),
         detector: image.detector(),
         test_frames: vector.map_or_else(Vec::new, |v| v.frames().map(<[i8]>::to_vec).collect()),
-    })
+    }
 }
 
 fn layer(layer: &Layer<'_>) -> LayerSpec {
@@ -91,11 +87,11 @@ fn dense(l: &Dense<'_>) -> DenseSpec {
     }
 }
 
-fn audio(a: &AudioParams<'_>) -> Result<AudioSpec> {
-    Ok(AudioSpec {
-        first_bin: u16::try_from(a.first_bin).context("first bin")?,
+fn audio(a: &AudioParams<'_>) -> AudioSpec {
+    AudioSpec {
+        first_bin: a.first_bin,
         code_limit: a.code_limit,
         filters: a.filters.to_vec(),
         norm: a.norm.to_vec(),
-    })
+    }
 }
