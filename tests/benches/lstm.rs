@@ -33,7 +33,7 @@ fn steps(c: &mut Criterion) {
             ("delta, gated", &gated, Strategy::Auto),
         ] {
             let image = image.image().expect("a valid image");
-            let mut arena = vec![0; image.arena_bytes() as usize / 4];
+            let mut arena = vec![0; image.arena_bytes() / 4];
             let mut engine = Engine::new(&image, &mut arena).expect("an arena of the right size");
             engine.set_strategy(strategy);
             let Rates { changed, open } = stream.rates(&mut engine);

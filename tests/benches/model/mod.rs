@@ -90,7 +90,7 @@ impl Stream {
 
     fn measure(&self, image: &ImageBytes) -> Rates {
         let image = image.image().expect("a valid image");
-        let mut arena = vec![0; image.arena_bytes() as usize / 4];
+        let mut arena = vec![0; image.arena_bytes() / 4];
         let mut engine = Engine::new(&image, &mut arena).expect("an arena of the right size");
         engine.set_strategy(Strategy::Delta);
         self.rates(&mut engine)
