@@ -71,6 +71,7 @@ impl<'a, 'b> Engine<'a, 'b> {
     ///
     /// [`EngineError::ArenaTooSmall`] says how many bytes are needed;
     /// [`EngineError::OtherTarget`] if the image was read for another target.
+    #[inline(never)]
     pub fn new(image: &Image<'a>, arena: &'b mut [u32]) -> Result<Self, EngineError> {
         if image.target() != Selected::TARGET {
             return Err(EngineError::OtherTarget);
@@ -136,6 +137,7 @@ impl<'a, 'b> Engine<'a, 'b> {
     /// # Errors
     ///
     /// [`EngineError::InputLength`]; the state is then unchanged.
+    #[inline(never)]
     pub fn push(&mut self, codes: &[i8]) -> Result<Output<'_>, EngineError> {
         self.push_probed(codes, &mut NoProbe)
     }

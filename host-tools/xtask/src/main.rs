@@ -19,7 +19,7 @@ usage: cargo xtask TASK
   test      everything CI runs
   bench     instructions and modelled cycles on emulated cores
             [--check]     fail if a case got over 3 % slower than its record
-            [--record]    write the records
+            [--record]    write the records and the README's table
             [--mca]       compare with llvm-mca
             [--functions] where the time goes
   results   train and evaluate the models of models/kws over three seeds and write

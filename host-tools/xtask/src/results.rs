@@ -212,7 +212,7 @@ fn compare_open(options: &Options) -> Result<Value> {
 }
 
 /// Writes a file in one step.
-fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
+pub fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     let draft = path.with_extension("draft");
     std::fs::write(&draft, content)
         .and_then(|()| std::fs::rename(&draft, path))

@@ -234,7 +234,9 @@ fn lstm_fields(l: &Lstm<'_>) -> Result<(), LayerField> {
     let hidden = cell.hidden;
     check(l.pre <= 24 && cell.post <= 15, LayerField::Requant)?;
     check(cell.mult.iter().all(|&m| m < 1 << 15), LayerField::Requant)?;
-    check(hidden.is_valid() && hidden.pre == 0, LayerField::Requant)?;
+    // A shift of 1 or more: kernels round after one less.
+    let shifts = hidden.pre == 0 && hidden.post > 0;
+    check(hidden.is_valid() && shifts, LayerField::Requant)?;
     l.validate()
 }
 

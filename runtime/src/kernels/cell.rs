@@ -22,7 +22,8 @@ pub struct Constants<'a> {
     pub mult: &'a [u16],
     /// Shift after the multiplication, 0 to 15.
     pub post: u8,
-    /// From `o * tanh(c)` in Q15 to a code; without a shift before.
+    /// From `o * tanh(c)` in Q15 to a code: without a shift before, and with
+    /// one of at least 1 after.
     pub hidden: Requant,
     /// Largest magnitude of a code.
     pub limit: i8,

@@ -43,27 +43,34 @@ fn list(
 /// `group` rows, those that reach beyond `rows` cut off; returns the new
 /// count. `open` has room for every row.
 pub fn widen(open: &mut [u16], count: usize, group: usize, rows: usize) -> usize {
+    let group = group.max(1);
     // First every group once, at the front; then from the back, so that no
     // group is overwritten before it is read.
-    let mut groups = 0;
-    for index in 0..count.min(open.len()) {
-        let group_of = (usize::from(open[index]) / group.max(1)) as u16;
-        if groups == 0 || open[groups - 1] != group_of {
-            open[groups] = group_of;
+    let (mut groups, mut last) = (0, None);
+    for index in 0..count {
+        let Some(&row) = open.get(index) else { break };
+        let group_of = usize::from(row) / group;
+        if last != Some(group_of)
+            && let Some(entry) = open.get_mut(groups)
+        {
+            *entry = group_of as u16;
+            last = Some(group_of);
             groups += 1;
         }
     }
-    let Some(&last) = groups.checked_sub(1).and_then(|last| open.get(last)) else {
-        return 0;
-    };
-    let end = ((usize::from(last) + 1) * group).min(rows);
-    let total = (groups - 1) * group + end - usize::from(last) * group;
+    let Some(last) = last else { return 0 };
+    let end = ((last + 1) * group).min(rows);
+    let total = (groups - 1) * group + end.saturating_sub(last * group);
     if total > open.len() {
         return 0;
     }
     for index in (0..total).rev() {
-        let first = usize::from(open[index / group]) * group;
-        open[index] = (first + index % group) as u16;
+        let first = open
+            .get(index / group)
+            .map_or(0, |&g| usize::from(g) * group);
+        if let Some(entry) = open.get_mut(index) {
+            *entry = (first + index % group) as u16;
+        }
     }
     total
 }

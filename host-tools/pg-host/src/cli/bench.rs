@@ -20,8 +20,9 @@ pub struct Bench {
     /// Directory with manifest.csv; the frames come from its test split.
     #[arg(long, default_value = SHIPPED_DATA)]
     data: PathBuf,
-    /// Clips, spread evenly over the split, about 50 frames each.
-    #[arg(long, default_value_t = 4)]
+    /// Clips, spread evenly over the split, about 50 frames each: two of every
+    /// label by default.
+    #[arg(long, default_value_t = 22)]
     clips: usize,
     /// List the functions that each case spends its time in.
     #[arg(long)]

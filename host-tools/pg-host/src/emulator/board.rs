@@ -1,7 +1,7 @@
 //! The table of boards, and the firmware of each.
 
 use anyhow::{Context, Result, bail, ensure};
-use object::{Object, ObjectSection, SectionKind};
+use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 use pg_runtime::layout::Target;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -71,6 +71,8 @@ pub struct Sizes {
     pub flash: u64,
     /// Bytes of static RAM: data and zeroed data, arena included.
     pub ram: u64,
+    /// Of the flash, bytes of the runtime: its code and its tables.
+    pub runtime: u64,
 }
 
 /// The `firmware` folder of the checkout that the current directory is in.
@@ -169,6 +171,15 @@ impl Board {
                 }
                 SectionKind::UninitializedData => sizes.ram += section.size(),
                 _ => {}
+            }
+        }
+        // What the compiler inlined into its callers is theirs; the entry points
+        // are kept out of line.
+        let of_runtime = |name: &str| name.contains("pg_runtime");
+        for symbol in file.symbols() {
+            let placed = matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Data);
+            if placed && symbol.name().is_ok_and(of_runtime) {
+                sizes.runtime += symbol.size();
             }
         }
         if sizes.flash > self.flash || sizes.ram + self.stack > self.ram {

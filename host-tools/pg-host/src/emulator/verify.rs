@@ -113,8 +113,9 @@ impl fmt::Display for Verification {
         )?;
         writeln!(
             f,
-            "  flash: code {} + image {} bytes; RAM: static {} (arena uses {}) + peak stack {}",
+            "  flash: code {} (runtime {}) + image {} bytes; RAM: static {} (arena uses {}) + peak stack {}",
             self.firmware.flash,
+            self.firmware.runtime,
             self.image_bytes,
             self.firmware.ram,
             self.arena_used,

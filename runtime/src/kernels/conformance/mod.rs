@@ -9,6 +9,7 @@
 mod elementwise;
 mod predict;
 mod products;
+mod scan;
 mod source;
 
 use super::Kernels;
@@ -30,6 +31,8 @@ pub enum Operation {
     /// [`Kernels::predict`], and that [`Kernels::load`] and
     /// [`Kernels::store`] are inverses.
     Predict,
+    /// [`Kernels::scan`], lists that do not fit included.
+    Scan,
     /// [`Kernels::within`].
     Within,
     /// [`Kernels::load_within`].
@@ -45,10 +48,11 @@ pub enum Operation {
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Dots,
         Self::Update,
         Self::Predict,
+        Self::Scan,
         Self::Within,
         Self::LoadWithin,
         Self::Cells,
@@ -81,6 +85,7 @@ pub fn check<K: Kernels>(
         Operation::Dots => products::random::<K>(source, scratch),
         Operation::Update => products::update::<K>(source, scratch),
         Operation::Predict => predict::random::<K>(source, scratch),
+        Operation::Scan => scan::random::<K>(source, scratch),
         Operation::Within => elementwise::within::<K>(source, scratch),
         Operation::LoadWithin => elementwise::load_within::<K>(source, scratch),
         Operation::Cells => elementwise::cells::<K>(source, scratch),

@@ -13,7 +13,7 @@
 
 use super::inner;
 use crate::activation::{SEGMENTS, SIGMOID, TANH, Table};
-use crate::kernels::cell::{self, Constants};
+use crate::kernels::cell::Constants;
 
 /// Both tables, as one block.
 #[repr(C)]
@@ -76,8 +76,7 @@ pub fn cells(
         return;
     }
     if hidden.post == 0 {
-        // The loop rounds after a shift by one less.
-        cell::update(constants, a, state, codes);
+        // The loop rounds after a shift by one less; the loader sees to it.
         return;
     }
     inner::cells(a, mult, state, codes, constants);
@@ -88,8 +87,6 @@ pub fn cells(
         product >> (hidden.post & 31)
     };
     if code(32767) > limit || code(-32767) < -limit {
-        for code in codes {
-            *code = (*code).min(constants.limit).max(-constants.limit);
-        }
+        inner::clamp(codes, constants.limit);
     }
 }

@@ -59,9 +59,19 @@ pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
         }
         done += first + 1;
     }
-    let sums = four(rows, plane, filled(rest));
-    for (out, sum) in sums_of_rest.iter_mut().zip(sums).take(rest.len()) {
-        *out = sum;
+    if rest.is_empty() {
+        return;
+    }
+    let group = filled(rest);
+    let mut last = [[0; 4]];
+    let done = whole(rows, plane).map_or(0, |(rows, words)| {
+        inner::sums(&rows, words, &[group], &mut last)
+    });
+    if done == 0 {
+        last = [four(rows, plane, group)];
+    }
+    for (out, sum) in sums_of_rest.iter_mut().zip(last.as_flattened()) {
+        *out = *sum;
     }
 }
 

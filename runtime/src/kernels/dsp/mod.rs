@@ -1,21 +1,26 @@
 //! Two 16-bit lanes a register: cores with Arm's DSP extension.
 //!
-//! All loops are assembly, because what decides is which loads stand next to
-//! each other, and the compiler does not arrange them. On other cores the same
-//! layout runs in plain Rust (`plain`), for tests.
+//! All loops are assembly (`asm`), because what decides is which loads stand
+//! next to each other, and the compiler does not arrange them. On other cores
+//! the same layout runs in plain Rust (`plain`), for tests.
 //!
-//! Cycles below are those of Cortex-M4's documented timings without wait
-//! states: 1 an instruction, 1 more for a load unless an independent load or
-//! store follows, 1 + N for a multiple load of N, 3 for a taken branch.
+//! Cycles are those of Cortex-M4's documented timings without wait states: 1
+//! an instruction, 1 more for a load unless an independent load or store
+//! follows, 1 + N for a multiple load of N, 3 for a taken branch. The least is
+//! what the layout needs when all loads stand together and nothing is spent on
+//! addresses, counters and branches.
 //!
 //! | loop | work | least | reached |
 //! |---|---|---|---|
-//! | [`mod@predict`] | 16 rows, a column | 8 additions + 4 loads + 1 | 15 |
-//! | [`mod@dots`] | 4 rows, 4 columns | 12 + 6 loads | 20 (1.25 a weight) |
-//! | [`mod@gate`] | 4 rows, none open | 9 + 4 loads + 2 stores | 17 |
-//! | [`mod@cells`] | a unit | 31 + 10 loads + 2 stores | 49 |
+//! | prediction pass | a column of 16 rows: 4 loads, 8 additions | 13 | 15, and 54 a panel |
+//! | update pass | 4 columns of 4 rows: 6 loads, 12 in arithmetic | 19 | 21, and 80 for four rows |
+//! | gate | 4 rows, none open: 4 loads, 2 stores, 9 in arithmetic | 15 | 17 |
+//! | cells | a unit: 10 loads, 2 stores, 30 in arithmetic | 43 | 49 |
+//! | changed digits | 4 columns, none changed: 2 loads, 2 stores, 8 in arithmetic | 13 | 18 |
+//! | plane | 4 digits: a load, 2 stores, 4 in arithmetic | 8 | 12 |
 //!
-//! The tables' rows are derived where the loop stands.
+//! The prediction pass keeps two of fourteen registers busy with addresses;
+//! with one more, the update pass would read its six words in one run.
 
 #[cfg(pg_isa = "dsp")]
 #[path = "asm/mod.rs"]
@@ -29,8 +34,11 @@ mod dots;
 mod gate;
 mod predict;
 
+use super::changes::{Found, Lists};
 use super::{Changes, Kernels, Plane, cell};
 use crate::layout::Target;
+use crate::quant::Split;
+use zerocopy::IntoBytes;
 
 /// Kernels for [`Target::Dsp`].
 pub struct Dsp;
@@ -52,19 +60,21 @@ impl Kernels for Dsp {
     }
 
     fn load(accumulators: &[u32], predictions: &mut [i16]) {
-        for (&word, rows) in accumulators.iter().zip(predictions.chunks_mut(2)) {
-            for (row, value) in rows.iter_mut().zip([word as i16, (word >> 16) as i16]) {
-                *row = value;
-            }
+        // Two rows a word, in order: the bytes as they are.
+        let bytes = predictions.as_mut_bytes();
+        let count = bytes.len().min(accumulators.as_bytes().len());
+        let (now, stored) = (bytes.get_mut(..count), accumulators.as_bytes().get(..count));
+        if let (Some(now), Some(stored)) = (now, stored) {
+            now.copy_from_slice(stored);
         }
     }
 
     fn store(accumulators: &mut [u32], predictions: &[i16]) {
-        let mut rows = predictions.iter();
-        let mut next = || rows.next().map_or(0, |&p| u32::from(p as u16));
-        for word in accumulators {
-            *word = next() | (next() << 16);
-        }
+        let bytes = accumulators.as_mut_bytes();
+        let count = bytes.len().min(predictions.as_bytes().len());
+        let (stored, padding) = bytes.split_at_mut(count);
+        stored.copy_from_slice(predictions.as_bytes().get(..count).unwrap_or(&[]));
+        padding.fill(0);
     }
 
     fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
@@ -73,6 +83,18 @@ impl Kernels for Dsp {
 
     fn update(rows: &[u32], plane: &Plane<'_>, list: &[u16], shift: u8, values: &mut [i16]) {
         dots::update(rows, plane, list, shift, values);
+    }
+
+    fn scan(
+        split: Split,
+        codes: &[u32],
+        applied: &mut [u32],
+        rest: &mut [u32],
+        lists: &mut [u32],
+    ) -> Found {
+        let mut lists = Lists::new(lists);
+        let columns = inner::scan(split, codes, applied, rest, &mut lists);
+        lists.finish(columns)
     }
 
     fn load_within(

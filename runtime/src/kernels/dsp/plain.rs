@@ -3,11 +3,12 @@
 
 use super::cells::{MIDDLE, TABLES};
 use super::dots::Rows;
-use super::predict::{Batch, Entries};
 use crate::activation::{C_TO_T, Table};
 use crate::kernels::cell::Constants;
+use crate::kernels::changes::{Lists, Masks, scan_words};
 use crate::kernels::gate;
-use crate::quant::{round_shift, saturate_i16};
+use crate::layout::Target;
+use crate::quant::{Split, round_shift, saturate_i16};
 
 /// The two lanes of a word.
 const fn lanes(word: u32) -> [i16; 2] {
@@ -35,15 +36,24 @@ pub fn plane(digits: &[u32], words: &mut [u32]) {
 }
 
 /// See `asm/predict.rs`.
+pub const BATCH: usize = 20;
+
+/// See `asm/predict.rs`.
 ///
 /// # Safety
 ///
 /// None here, where every access is checked.
 #[allow(unsafe_code)]
-pub unsafe fn apply(accumulators: &mut [u32], panels: &[u32], stride: usize, batch: &Batch) {
+pub unsafe fn apply(
+    accumulators: &mut [u32],
+    panels: &[u32],
+    stride: usize,
+    minus: &[u32],
+    plus: &[u32],
+) {
     for (acc, panel) in accumulators.chunks_mut(8).zip(panels.chunks_exact(stride)) {
-        let mut add = |entries: &Entries, sign: i16| {
-            for &offset in entries.offsets.iter().take(entries.count) {
+        let mut add = |list: &[u32], sign: i16| {
+            for &offset in list {
                 let first = offset as usize / 4;
                 let column = panel.get(first..first + 4).unwrap_or(&[]);
                 let (pairs, _) = acc.as_chunks_mut();
@@ -56,8 +66,8 @@ pub unsafe fn apply(accumulators: &mut [u32], panels: &[u32], stride: usize, bat
                 }
             }
         };
-        add(&batch.minus, -1);
-        add(&batch.plus, 1);
+        add(minus, -1);
+        add(plus, 1);
     }
 }
 
@@ -164,4 +174,23 @@ pub fn cells(
         let rounded = ((product >> ((constants.hidden.post - 1) & 31)) + 1) >> 1;
         *code = rounded.clamp(-128, 127) as i8;
     }
+}
+
+/// See `asm/cells.rs`.
+pub fn clamp(codes: &mut [i8], limit: i8) {
+    for code in codes {
+        *code = (*code).min(limit).max(-limit);
+    }
+}
+
+/// See `asm/scan.rs`.
+pub fn scan(
+    split: Split,
+    codes: &[u32],
+    applied: &mut [u32],
+    rest: &mut [u32],
+    lists: &mut Lists<'_>,
+) -> u32 {
+    let height = Target::Dsp.panel() as u32;
+    scan_words(Masks::new(split), codes, applied, rest, 0, height, lists)
 }

@@ -30,6 +30,30 @@ impl Lstm<'_> {
         input: &[i8],
         output: &mut [i8],
     ) -> LayerCounts {
+        let work = self.advance(state, scratch, strategy, input, output);
+        if !COUNT {
+            return LayerCounts::default();
+        }
+        LayerCounts {
+            outputs: self.row_count() as u32,
+            open: work.open,
+            columns: self.columns() as u32,
+            columns_applied: work.columns_applied,
+            macs: work.macs,
+            dense_macs: self.dense_macs(),
+        }
+    }
+
+    /// The step itself. Not generic, so that it is compiled with this crate
+    /// and its settings, not with the caller's.
+    fn advance(
+        &self,
+        state: &mut LstmState<'_>,
+        scratch: &mut [u32],
+        strategy: Strategy,
+        input: &[i8],
+        output: &mut [i8],
+    ) -> Work {
         let mut scratch = self.scratch(scratch);
         let codes = <[i8]>::mut_from_bytes(state.codes.as_mut_bytes()).unwrap_or(&mut []);
         for (code, &x) in codes.iter_mut().zip(input.iter().take(self.inputs)) {
@@ -46,17 +70,7 @@ impl Lstm<'_> {
         for (out, &h) in output.iter_mut().zip(hidden.iter()) {
             *out = h;
         }
-        if !COUNT {
-            return LayerCounts::default();
-        }
-        LayerCounts {
-            outputs: self.row_count() as u32,
-            open: work.open,
-            columns: self.columns() as u32,
-            columns_applied: work.columns_applied,
-            macs: work.macs,
-            dense_macs: self.dense_macs(),
-        }
+        work
     }
 
     const fn dense_macs(&self) -> u32 {
@@ -227,7 +241,7 @@ impl Lstm<'_> {
         let most = 4 * self.split.largest_digit() as usize;
         let room = self.change_words();
         let lists = scratch.lists.get_mut(..room).unwrap_or(&mut []);
-        let turn = (room.saturating_sub(2) / most).max(1);
+        let turn = (room.saturating_sub(2).checked_div(most)).map_or(1, |words| words.max(1));
         for (index, digits) in state.applied.chunks(turn).enumerate() {
             let first = (index * turn) as u32;
             let found = changes::scan_from_zero(self.split, digits, first, HEIGHT, lists);

@@ -2,6 +2,7 @@
 
 use super::dsp;
 use crate::kernels::cell::Constants;
+use crate::kernels::changes::ONES;
 use crate::kernels::dsp::cells::{MIDDLE, TABLES};
 use core::arch::naked_asm;
 
@@ -50,7 +51,8 @@ pub fn cells(
     unsafe { units_of(&job) }
 }
 
-/// 49 cycles a unit: 33 in arithmetic, 10 loads in four runs, 2 stores.
+/// 49 cycles a unit: 30 in arithmetic, 10 loads in four runs, 2 stores, 4 to
+/// count.
 ///
 /// Shifts by a register read its lowest byte only, so their registers hold
 /// another number above it. The values of the tables are right in their lower
@@ -118,5 +120,43 @@ unsafe extern "C" fn units_of(job: &Job) {
         "subs r7, #0x10000",
         "bpl 1b",
         "pop {{r4-r11, pc}}",
+    )
+}
+
+/// Clamps codes to `-limit..=limit`; `limit` is not negative.
+pub fn clamp(codes: &mut [i8], limit: i8) {
+    let repeated = |byte: u8| u32::from(byte) * ONES;
+    let (words, rest) = codes.as_chunks_mut::<4>();
+    if !words.is_empty() {
+        let above = repeated(127 - (limit as u8 & 0x7f));
+        let below = repeated(128 - (limit as u8 & 0x7f));
+        // SAFETY: there are so many words, one or more.
+        unsafe { clamp_words(words.as_mut_ptr(), words.len(), above, below) };
+    }
+    for code in rest {
+        *code = (*code).min(limit).max(-limit);
+    }
+}
+
+/// Four codes a word: what is added saturates above, what is taken away below.
+/// 11 cycles a word.
+///
+/// # Safety
+///
+/// There are `count` words, one or more, on any address.
+#[unsafe(naked)]
+unsafe extern "C" fn clamp_words(words: *mut [i8; 4], count: usize, above: u32, below: u32) {
+    naked_asm!(
+        dsp!(),
+        "1:",
+        "ldr r12, [r0]",
+        "qadd8 r12, r12, r2",
+        "qsub8 r12, r12, r2",
+        "qsub8 r12, r12, r3",
+        "sadd8 r12, r12, r3",
+        "str r12, [r0], #4",
+        "subs r1, #1",
+        "bne 1b",
+        "bx lr",
     )
 }

@@ -45,14 +45,13 @@ pub fn load_within(
     (end.addr() - start.addr()) / size_of::<u16>()
 }
 
-/// Four rows a turn: 17 cycles if none of them opens, 41 otherwise. Returns
-/// the end of the list.
+/// Four rows are 17 cycles if none of them opens, 41 otherwise; two times four
+/// a turn. Returns the end of the list.
 ///
 /// With `|a|` by a selection, the lanes of `|a| - t` are negative where a row
 /// opens; neither operation wraps, `|a|` and `t` being at most 32767.
 ///
-/// A list entry is written for each of the four rows of a turn with an open
-/// one, and the list moves on only behind those that open. It never has more
+/// A list entry is written for each of four rows of which one opens, and the list moves on only behind those that open. It never has more
 /// entries than rows have been looked at, so there is room.
 ///
 /// # Safety
@@ -63,24 +62,8 @@ pub fn load_within(
 unsafe extern "C" fn fours(job: &Job) -> *mut u16 {
     naked_asm!(
         dsp!(),
-        // \bits has bit 15 and bit 31 set for rows r10 and r10 + 1.
-        ".macro PG_LIST bits",
-        "strh r10, [r3]",
-        "ubfx r4, \\bits, #15, #1",
-        "add r3, r3, r4, lsl #1",
-        "adds r10, #1",
-        "strh r10, [r3]",
-        "lsrs r4, \\bits, #31",
-        "add r3, r3, r4, lsl #1",
-        ".endm",
-        "push {{r4-r11, lr}}",
-        // r0 accumulators, r1 thresholds, r2 predictions, r3 list, r11 end of
-        // the accumulators, r12 what r2 is for row 0 after its turn, lr zero.
-        "ldr r11, [r0, #16]",
-        "ldm r0, {{r0-r3}}",
-        "add r12, r2, #8",
-        "mov lr, #0",
-        "1:",
+        // Four rows; to \\open if one of them opens.
+        ".macro PG_ROWS open",
         "ldr r4, [r0], #4",
         "ldr r5, [r0], #4",
         "ldr r6, [r1], #4",
@@ -95,19 +78,53 @@ unsafe extern "C" fn fours(job: &Job) -> *mut u16 {
         "ssub16 r7, r9, r7",
         "orrs r4, r6, r7",
         "tst r4, #0x80008000",
-        "bne 3f",
+        "bne \\open",
+        ".endm",
+        // Bits 15 and 31 of \\bits are set if rows r10 and r10 + 1 open.
+        ".macro PG_TWO bits",
+        "strh r10, [r3]",
+        "ubfx r4, \\bits, #15, #1",
+        "add r3, r3, r4, lsl #1",
+        "adds r10, #1",
+        "strh r10, [r3]",
+        "lsrs r4, \\bits, #31",
+        "add r3, r3, r4, lsl #1",
+        ".endm",
+        ".macro PG_LIST",
+        "sub r10, r2, r12",
+        "lsr r10, r10, #1",
+        "PG_TWO r6",
+        "adds r10, #1",
+        "PG_TWO r7",
+        ".endm",
+        "push {{r4-r11, lr}}",
+        // r0 accumulators, r1 thresholds, r2 predictions, r3 list, r11 end of
+        // the accumulators, r12 what r2 is for row 0 after its turn, lr zero.
+        "ldr r11, [r0, #16]",
+        "ldm r0, {{r0-r3}}",
+        "add r12, r2, #8",
+        "mov lr, #0",
+        // An odd number of fours starts with the second.
+        "sub r4, r11, r0",
+        "lsls r4, r4, #28",
+        "bmi 2f",
+        "1:",
+        "PG_ROWS 4f",
         "2:",
+        "PG_ROWS 5f",
+        "3:",
         "cmp r0, r11",
         "bne 1b",
         "mov r0, r3",
         "pop {{r4-r11, pc}}",
-        "3:",
-        "sub r10, r2, r12",
-        "lsr r10, r10, #1",
-        "PG_LIST r6",
-        "adds r10, #1",
-        "PG_LIST r7",
+        "4:",
+        "PG_LIST",
         "b 2b",
+        "5:",
+        "PG_LIST",
+        "b 3b",
+        ".purgem PG_ROWS",
+        ".purgem PG_TWO",
         ".purgem PG_LIST",
     )
 }

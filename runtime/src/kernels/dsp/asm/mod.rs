@@ -10,12 +10,14 @@ mod dots;
 mod gate;
 mod plane;
 mod predict;
+mod scan;
 
-pub use cells::cells;
+pub use cells::{cells, clamp};
 pub use dots::{sums, update};
 pub use gate::load_within;
 pub use plane::plane;
-pub use predict::apply;
+pub use predict::{BATCH, apply};
+pub use scan::scan;
 
 /// What the assembler has to be told where the target leaves the DSP
 /// extension open.

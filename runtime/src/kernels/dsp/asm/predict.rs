@@ -1,20 +1,54 @@
 //! The prediction pass: 16 rows at a time, in registers.
 
 use super::dsp;
-use crate::kernels::dsp::predict::{BATCH, Batch};
 use core::arch::naked_asm;
-use core::mem::offset_of;
 
-/// Adds a batch of columns to the accumulators of all panels.
+/// Entries of each list that one walk over the panels applies.
+pub const BATCH: usize = 20;
+
+/// What [`walk`] works on.
+#[repr(C)]
+struct Job {
+    minus: *const u32,
+    minus_count: usize,
+    plus: *const u32,
+    plus_count: usize,
+    accumulators: *mut u32,
+    accumulators_end: *mut u32,
+    panel: *const u32,
+    /// Bytes of a panel.
+    stride: usize,
+}
+
+/// Subtracts some columns from the accumulators of all panels, adds others.
 ///
 /// # Safety
 ///
 /// There are as many panels of `stride` words as the accumulators are for,
-/// one or more, and every entry of the batch is the offset of a column.
-pub unsafe fn apply(accumulators: &mut [u32], panels: &[u32], stride: usize, batch: &Batch) {
+/// one or more, and every entry of both lists is the offset of a column.
+pub unsafe fn apply(
+    accumulators: &mut [u32],
+    panels: &[u32],
+    stride: usize,
+    minus: &[u32],
+    plus: &[u32],
+) {
+    if minus.len().max(plus.len()) > BATCH {
+        return;
+    }
     let range = accumulators.as_mut_ptr_range();
-    // SAFETY: the caller's promise.
-    unsafe { walk(batch, range.start, range.end, 4 * stride, panels.as_ptr()) };
+    let job = Job {
+        minus: minus.as_ptr(),
+        minus_count: minus.len(),
+        plus: plus.as_ptr(),
+        plus_count: plus.len(),
+        accumulators: range.start,
+        accumulators_end: range.end,
+        panel: panels.as_ptr(),
+        stride: 4 * stride,
+    };
+    // SAFETY: the caller's promise, and the lists are no longer than a batch.
+    unsafe { walk(&job) };
 }
 
 /// For every panel: subtracts the columns to subtract, adds the others.
@@ -33,15 +67,9 @@ pub unsafe fn apply(accumulators: &mut [u32], panels: &[u32], stride: usize, bat
 ///
 /// # Safety
 ///
-/// As for [`apply`]; `stride` is in bytes here.
+/// As for [`apply`], with lists no longer than [`BATCH`].
 #[unsafe(naked)]
-unsafe extern "C" fn walk(
-    batch: &Batch,
-    accumulators: *mut u32,
-    end: *mut u32,
-    stride: usize,
-    panels: *const u32,
-) {
+unsafe extern "C" fn walk(job: &Job) {
     naked_asm!(
         dsp!(),
         // r0 address of the column, then its entry's successor; lr panel.
@@ -82,47 +110,51 @@ unsafe extern "C" fn walk(
         "mvn r10, r10",
         "mvn r11, r11",
         ".endm",
-        // \count: from a number of entries to where the loop is entered, a
-        // column being 46 bytes and the first entry's two less.
-        ".macro PG_ENTER count, end",
-        "ldr r1, [sp, #\\count]",
-        "adr.w r2, \\end",
-        "adds r2, #1",
-        "cmp r1, #0",
-        "it ne",
-        "addne r2, #2",
-        "movs r3, #46",
-        "mls r2, r1, r3, r2",
-        "str r2, [sp, #\\count]",
+        // Copies \count entries at \list to the stack at \first, and the last of
+        // them to r3. Then \count is where the loop up to \end is entered: a
+        // column is 46 bytes of code, the first entry's two less.
+        ".macro PG_LIST list, count, first, end",
+        "adr.w r1, \\end",
+        "adds r1, #1",
+        "cbz \\count, 11f",
+        "movs r2, #46",
+        "mls r1, \\count, r2, r1",
+        "adds r1, #2",
+        "add r0, sp, #\\first",
+        "10:",
+        "ldr r3, [\\list], #4",
+        "str r3, [r0], #4",
+        "subs \\count, #1",
+        "bne 10b",
+        "11:",
+        "mov \\count, r1",
         ".endm",
 
         "push {{r4-r11, lr}}",
-        "ldr lr, [sp, #36]",
-        "sub sp, #{size}",
-        "strd r1, r2, [sp, #{accumulators}]",
-        "str r3, [sp, #{stride}]",
-        "mov r12, sp",
-        ".rept 4",
-        "ldm r0!, {{r1-r11}}",
-        "stm r12!, {{r1-r11}}",
-        ".endr",
-        "PG_ENTER {minus_count}, 2f",
-        "PG_ENTER {plus_count}, 3f",
+        "sub sp, #{frame}",
+        "ldm r0, {{r4-r10, r12}}",
+        "strd r8, r9, [sp, #{accumulators}]",
+        "str r12, [sp, #{stride}]",
+        "mov lr, r10",
+        "PG_LIST r4, r5, {minus}, 2f",
+        "strd r5, r3, [sp, #{minus_enter}]",
+        "PG_LIST r6, r7, {plus}, 3f",
+        "strd r7, r3, [sp, #{plus_enter}]",
 
         "1:",
         "ldr r0, [sp, #{accumulators}]",
         "ldm r0, {{r4-r11}}",
         "PG_COMPLEMENT",
-        "ldr r0, [sp, #{minus_last}]",
-        "ldr pc, [sp, #{minus_count}]",
+        "ldr r0, [sp, #{minus_enter} + 4]",
+        "ldr pc, [sp, #{minus_enter}]",
         "PG_COLUMNS {minus}",
         "2:",
         "PG_COMPLEMENT",
-        "ldr r0, [sp, #{plus_last}]",
-        "ldr pc, [sp, #{plus_count}]",
+        "ldr r0, [sp, #{plus_enter} + 4]",
+        "ldr pc, [sp, #{plus_enter}]",
         "PG_COLUMNS {plus}",
         "3:",
-        "ldr r1, [sp, #{end}]",
+        "ldr r1, [sp, #{accumulators} + 4]",
         "ldr r2, [sp, #{stride}]",
         "ldr r0, [sp, #{accumulators}]",
         "add lr, r2",
@@ -130,30 +162,21 @@ unsafe extern "C" fn walk(
         "str r0, [sp, #{accumulators}]",
         "cmp r0, r1",
         "blo 1b",
-        "add sp, #{size}",
+        "add sp, #{frame}",
         "pop {{r4-r11, pc}}",
         ".purgem PG_COLUMN",
         ".purgem PG_ADD",
         ".purgem PG_COLUMNS",
         ".purgem PG_COMPLEMENT",
-        ".purgem PG_ENTER",
-        size = const FRAME,
-        minus = const offset_of!(Batch, minus.offsets),
-        minus_count = const offset_of!(Batch, minus.count),
-        minus_last = const offset_of!(Batch, minus.last),
-        plus = const offset_of!(Batch, plus.offsets),
-        plus_count = const offset_of!(Batch, plus.count),
-        plus_last = const offset_of!(Batch, plus.last),
-        accumulators = const BATCH_BYTES,
-        end = const BATCH_BYTES + 4,
-        stride = const BATCH_BYTES + 8,
+        ".purgem PG_LIST",
+        minus = const 0,
+        plus = const 4 * BATCH,
+        minus_enter = const 8 * BATCH,
+        plus_enter = const 8 * BATCH + 8,
+        accumulators = const 8 * BATCH + 16,
+        stride = const 8 * BATCH + 24,
+        frame = const 8 * BATCH + 32,
     )
 }
 
-/// Bytes of a batch on the stack.
-const BATCH_BYTES: usize = size_of::<Batch>();
-/// Bytes of the frame: behind the batch are the accumulators of the panel,
-/// their end and the bytes of a panel.
-const FRAME: usize = (BATCH_BYTES + 12).next_multiple_of(8);
-const _: () = assert!(BATCH_BYTES == 4 * 44, "copied by eleven words");
 const _: () = assert!(BATCH == 20, "the loop is written out for this many");

@@ -1,4 +1,4 @@
-//! Dot products of [`super::super::Swar`]: two weights a multiplication.
+//! Dot products of [`crate::kernels::swar::Swar`]: two weights a multiplication.
 #![allow(unsafe_code)]
 
 use crate::kernels::Plane;

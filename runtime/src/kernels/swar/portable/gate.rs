@@ -1,4 +1,4 @@
-//! Predictions and the gate of [`super::super::Swar`], eight rows at a time.
+//! Predictions and the gate of [`crate::kernels::swar::Swar`], eight rows at a time.
 
 use crate::kernels::gate;
 use core::hint::cold_path;

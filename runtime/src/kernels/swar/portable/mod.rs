@@ -1,4 +1,4 @@
-//! [`super::Swar`] in plain Rust.
+//! [`crate::kernels::swar::Swar`] in plain Rust.
 //!
 //! # Prediction pass
 //!

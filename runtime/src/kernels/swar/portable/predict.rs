@@ -1,4 +1,4 @@
-//! The prediction pass of [`super::Swar`].
+//! The prediction pass of [`crate::kernels::swar::Swar`].
 #![allow(unsafe_code)]
 
 use crate::kernels::Changes;
