@@ -1,5 +1,6 @@
 //! `cargo xtask TASK`: everything a contributor or CI runs.
 
+mod aarch64;
 mod bench;
 mod conformance;
 mod demo;

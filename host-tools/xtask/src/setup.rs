@@ -1,11 +1,12 @@
 //! What a fresh machine with Rust lacks.
 
+use crate::aarch64;
 use crate::shell::{available, output, run};
 use anyhow::{Result, bail};
 use std::process::Command;
 
-const EMULATORS: [&str; 2] = ["qemu-system-arm", "qemu-system-riscv32"];
-const PACKAGES: [&str; 2] = ["qemu-system-arm", "qemu-system-misc"];
+const EMULATORS: [&str; 3] = ["qemu-system-arm", "qemu-system-riscv32", aarch64::EMULATOR];
+const PACKAGES: [&str; 3] = ["qemu-system-arm", "qemu-system-misc", "qemu-user"];
 
 /// Rust targets and components, then the emulator.
 pub fn all() -> Result<()> {
@@ -33,7 +34,7 @@ fn emulator() -> Result<()> {
         bail!(
             "the emulator is missing and this is not Debian: install QEMU so that {} are on \
              the path",
-            EMULATORS.join(" and ")
+            EMULATORS.join(", ")
         );
     }
     run(apt("apt-get").arg("update"))?;

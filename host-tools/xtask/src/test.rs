@@ -1,7 +1,7 @@
 //! Everything CI runs, in the order in which it fails fastest.
 
 use crate::shell::{build_host, cargo, pg_host, run as show};
-use crate::{conformance, setup};
+use crate::{aarch64, conformance, setup};
 use anyhow::Result;
 use std::path::Path;
 
@@ -33,6 +33,7 @@ pub fn run() -> Result<()> {
     lints()?;
     host()?;
     conformance::run()?;
+    aarch64::run()?;
     emulators()?;
     benches()?;
     eprintln!(
