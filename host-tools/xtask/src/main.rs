@@ -27,6 +27,8 @@ usage: cargo xtask TASK
             [--data DIR]  the data set (default: the shipped pack)
             [--out DIR]   where runs are kept and resumed (default: target/results)
             [--report]    only evaluate what is there and write the files
+            [--granularity] instead, models whose rows open alone or in groups:
+                          models/kws/granularity.md
   setup     install what the others need: Rust targets and the emulator";
 
 fn main() -> ExitCode {

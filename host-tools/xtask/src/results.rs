@@ -3,6 +3,7 @@
 //! model card and the table of the README. No figure is typed by hand.
 
 mod card;
+mod granularity;
 
 use crate::setup;
 use crate::shell::{build_host, build_host_without_training, json, pg_host, run as show};
@@ -70,6 +71,7 @@ struct Options {
     data: PathBuf,
     out: PathBuf,
     train: bool,
+    granularity: bool,
 }
 
 fn parse(args: &[String]) -> Result<Options> {
@@ -77,6 +79,7 @@ fn parse(args: &[String]) -> Result<Options> {
         data: "models/kws/pack".into(),
         out: "target/results".into(),
         train: true,
+        granularity: false,
     };
     let mut args = args.iter();
     while let Some(arg) = args.next() {
@@ -85,6 +88,7 @@ fn parse(args: &[String]) -> Result<Options> {
             "--data" => options.data = value()?.into(),
             "--out" => options.out = value()?.into(),
             "--report" => options.train = false,
+            "--granularity" => options.granularity = true,
             _ => bail!("results does not know {arg}; see `cargo xtask`"),
         }
     }
@@ -93,6 +97,9 @@ fn parse(args: &[String]) -> Result<Options> {
 
 pub fn run(args: &[String]) -> Result<()> {
     let options = parse(args)?;
+    if options.granularity {
+        return granularity::run(&options.data, &options.out, options.train);
+    }
     setup::all()?;
     if options.train {
         build_host()?;
