@@ -73,6 +73,11 @@ pub enum ImageError {
         /// Tag found.
         tag: u8,
     },
+    /// The layer's weights have 4 bits, for which this runtime was not built.
+    PackedWeights {
+        /// Index of the layer.
+        layer: u16,
+    },
     /// A gate kind this runtime does not know.
     UnknownGate {
         /// Tag found.
@@ -175,6 +180,11 @@ impl fmt::Display for ImageError {
             Self::UnknownLayer { layer, tag } => write!(
                 f,
                 "layer {layer} is of unknown kind {tag}; update the firmware"
+            ),
+            Self::PackedWeights { layer } => write!(
+                f,
+                "layer {layer} has weights of 4 bits: build the runtime with its feature \
+                 `weights4`, or export with `--weights unpacked`"
             ),
             Self::UnknownGate { tag } => {
                 write!(f, "unknown gate kind {tag}; update the firmware")

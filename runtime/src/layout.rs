@@ -13,10 +13,57 @@
 //! | [`Target::Dsp`] | Cortex-M4/M7, Cortex-M33 with DSP | `w`, rows 0, 2, 1, 3 of each four | pairs `w0 + 256 * w1`, padded to 8 |
 //! | [`Target::Simd`] | x86-64, aarch64 | `w + 128`, rows 0, 16, 1, 17, ... of each 32 | `w + 128`, padded to 32 |
 //!
+//! **4-bit weights** are stored as `w + 8`, two a byte, in the order of the
+//! 8-bit bytes: of every group of G bytes ([`Target::group`]) and the G after
+//! it, one byte holds both, the former below. A register of packed weights then
+//! gives two of unpacked ones by a mask, and by a shift and a mask.
+//!
 //! The exporter writes through the same functions that the loader reads with.
 
 #[cfg(not(feature = "tools"))]
 use crate::kernels::{Kernels, Selected};
+use zerocopy::IntoBytes;
+
+/// Bits of a stored weight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum WeightBits {
+    /// -7 to 7, two a byte.
+    Four = 4,
+    /// -127 to 127.
+    #[default]
+    Eight = 8,
+}
+
+impl WeightBits {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Eight, Self::Four];
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self as u8
+    }
+
+    /// Largest magnitude of a weight.
+    #[must_use]
+    pub const fn max(self) -> u32 {
+        match self {
+            Self::Four => 7,
+            Self::Eight => 127,
+        }
+    }
+
+    /// Weights in a word.
+    #[must_use]
+    pub const fn per_word(self) -> usize {
+        match self {
+            Self::Four => 8,
+            Self::Eight => 4,
+        }
+    }
+}
 
 /// The family of cores an image's weights are laid out for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,11 +120,31 @@ impl Target {
 
     /// Columns of a stored row: `columns` rounded up, the rest zero weights.
     #[must_use]
-    pub const fn row_columns(self, columns: usize) -> usize {
+    pub const fn row_columns(self, bits: WeightBits, columns: usize) -> usize {
+        columns.next_multiple_of(match (self, bits) {
+            (Self::Swar | Self::Dsp, _) => 8,
+            (Self::Simd, WeightBits::Eight) => 32,
+            (Self::Simd, WeightBits::Four) => 64,
+        })
+    }
+
+    /// Bytes of 8-bit weights that become the lower or the upper halves of as
+    /// many bytes of 4-bit weights: those of a register.
+    #[must_use]
+    pub const fn group(self) -> usize {
         match self {
-            Self::Swar | Self::Dsp => columns.next_multiple_of(8),
-            Self::Simd => columns.next_multiple_of(32),
+            Self::Swar | Self::Dsp => 4,
+            Self::Simd => 32,
         }
+    }
+
+    /// Byte and shift of a 4-bit weight, by the place it would have among
+    /// 8-bit ones.
+    const fn nibble(self, index: usize) -> (usize, u32) {
+        let group = self.group();
+        let place = index % (2 * group);
+        let byte = index / (2 * group) * group + place % group;
+        (byte, if place < group { 0 } else { 4 })
     }
 
     /// Largest magnitude of a digit in a plane ([`crate::kernels::Plane`]).
@@ -92,11 +159,14 @@ impl Target {
     /// Words of a plane of `columns` digits, `columns` being a result of
     /// [`Self::row_columns`].
     #[must_use]
-    pub const fn plane_words(self, columns: usize) -> usize {
+    pub const fn plane_words(self, bits: WeightBits, columns: usize) -> usize {
         match self {
             // Two words for four digits, and one a chunk of at least eight.
             Self::Swar => columns / 2 + columns.div_ceil(8),
-            Self::Dsp => columns / 2,
+            Self::Dsp => match bits {
+                WeightBits::Eight => columns / 2,
+                WeightBits::Four => columns / 2 + 1,
+            },
             // Two halves of the digits, and a vector for each before every
             // 512 columns; whole digits with one before every 64 need less.
             Self::Simd => columns / 2 + 16 * columns.div_ceil(512),
@@ -128,17 +198,17 @@ impl Target {
 
     /// Words of a matrix kept as rows.
     #[must_use]
-    pub const fn row_words(self, rows: usize, columns: usize) -> usize {
-        rows * self.row_columns(columns) / 4
+    pub const fn row_words(self, bits: WeightBits, rows: usize, columns: usize) -> usize {
+        rows * self.row_columns(bits, columns) / bits.per_word()
     }
 
     /// Words of a matrix kept as panels.
     #[must_use]
-    pub const fn panel_words(self, rows: usize, columns: usize) -> usize {
-        rows.next_multiple_of(self.panel()) * columns / 4
+    pub const fn panel_words(self, bits: WeightBits, rows: usize, columns: usize) -> usize {
+        rows.next_multiple_of(self.panel()) * columns / bits.per_word()
     }
 
-    /// Byte of a panel that holds a weight.
+    /// Byte of a panel that holds an 8-bit weight.
     const fn panel_index(self, row: usize, column: usize, columns: usize) -> usize {
         let height = self.panel();
         let (panel, lane) = (row / height, row % height);
@@ -199,30 +269,68 @@ impl Target {
 
     /// Stores a row-major matrix as rows. `words` has [`Self::row_words`]
     /// words; rows or words too many are left alone.
-    pub fn encode_rows(self, weights: &[i8], columns: usize, words: &mut [u32]) {
-        let stored = self.row_columns(columns) / 4;
+    pub fn encode_rows(self, bits: WeightBits, weights: &[i8], columns: usize, words: &mut [u32]) {
+        let stored = self.row_columns(bits, columns) / bits.per_word();
         let rows = weights.chunks_exact(columns.max(1));
         for (row, out) in rows.zip(words.chunks_exact_mut(stored.max(1))) {
-            for (index, word) in out.iter_mut().enumerate() {
-                let at = |k: usize| row.get(4 * index + k).copied().unwrap_or(0);
-                *word = self.encode_row_word([at(0), at(1), at(2), at(3)]);
+            match bits {
+                WeightBits::Eight => {
+                    for (index, word) in out.iter_mut().enumerate() {
+                        let at = |k: usize| row.get(4 * index + k).copied().unwrap_or(0);
+                        *word = self.encode_row_word([at(0), at(1), at(2), at(3)]);
+                    }
+                }
+                WeightBits::Four => {
+                    let bytes = out.as_mut_bytes();
+                    bytes.fill(ZERO_NIBBLES);
+                    for (column, &weight) in row.iter().enumerate() {
+                        self.put_nibble(bytes, column, weight);
+                    }
+                }
             }
         }
     }
 
     /// Stores a row-major matrix as panels. `bytes` has four times
     /// [`Self::panel_words`] bytes; what does not fit is left out.
-    pub fn encode_panels(self, weights: &[i8], columns: usize, bytes: &mut [u8]) {
-        bytes.fill(self.encode_byte(0));
+    pub fn encode_panels(self, bits: WeightBits, weights: &[i8], columns: usize, bytes: &mut [u8]) {
+        bytes.fill(match bits {
+            WeightBits::Eight => self.encode_byte(0),
+            WeightBits::Four => ZERO_NIBBLES,
+        });
         for (row, weights) in weights.chunks_exact(columns.max(1)).enumerate() {
             for (column, &weight) in weights.iter().enumerate() {
-                if let Some(byte) = bytes.get_mut(self.panel_index(row, column, columns)) {
-                    *byte = self.encode_byte(weight);
+                let index = self.panel_index(row, column, columns);
+                match bits {
+                    WeightBits::Eight => {
+                        if let Some(byte) = bytes.get_mut(index) {
+                            *byte = self.encode_byte(weight);
+                        }
+                    }
+                    WeightBits::Four => self.put_nibble(bytes, index, weight),
                 }
             }
         }
     }
+
+    /// Stores a 4-bit weight where an 8-bit one would be at `index`.
+    fn put_nibble(self, bytes: &mut [u8], index: usize, weight: i8) {
+        let (byte, shift) = self.nibble(index);
+        if let Some(byte) = bytes.get_mut(byte) {
+            *byte = (*byte & !(0xf << shift)) | ((weight.wrapping_add(8) as u8 & 0xf) << shift);
+        }
+    }
+
+    /// The 4-bit weight where an 8-bit one would be at `index`.
+    fn nibble_at(self, words: &[u32], index: usize) -> Option<i8> {
+        let (byte, shift) = self.nibble(index);
+        let byte = words.get(byte / 4)?.to_le_bytes()[byte % 4];
+        Some(((byte >> shift) & 0xf) as i8 - 8)
+    }
 }
+
+/// Two weights of zero.
+const ZERO_NIBBLES: u8 = 0x88;
 
 /// The target of a loaded image.
 ///
@@ -265,12 +373,50 @@ impl ImageTarget {
     }
 }
 
+/// The weight bits of a loaded matrix. Without the feature `weights4` there is
+/// one choice, which the compiler knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ImageWeights {
+    #[cfg(feature = "weights4")]
+    bits: WeightBits,
+}
+
+impl ImageWeights {
+    /// `None` where this build cannot read such weights.
+    #[cfg(feature = "weights4")]
+    pub const fn new(bits: WeightBits) -> Option<Self> {
+        Some(Self { bits })
+    }
+
+    /// `None` where this build cannot read such weights.
+    #[cfg(not(feature = "weights4"))]
+    pub const fn new(bits: WeightBits) -> Option<Self> {
+        match bits {
+            WeightBits::Eight => Some(Self {}),
+            WeightBits::Four => None,
+        }
+    }
+
+    #[cfg(feature = "weights4")]
+    #[inline(always)]
+    pub const fn get(self) -> WeightBits {
+        self.bits
+    }
+
+    #[cfg(not(feature = "weights4"))]
+    #[inline(always)]
+    pub const fn get(self) -> WeightBits {
+        WeightBits::Eight
+    }
+}
+
 /// A matrix as stored in an image, readable weight by weight.
 ///
 /// Reading is slow; kernels take the words as they are.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
     pub(crate) target: ImageTarget,
+    pub(crate) bits: ImageWeights,
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     pub(crate) panel_words: Option<&'a [u32]>,
@@ -283,6 +429,20 @@ impl<'a> Matrix<'a> {
     #[must_use]
     pub const fn target(&self) -> Target {
         self.target.get()
+    }
+
+    /// Bits of a stored weight.
+    #[inline(always)]
+    #[must_use]
+    pub const fn bits(&self) -> WeightBits {
+        self.bits.get()
+    }
+
+    /// Columns of a stored row: [`Target::row_columns`].
+    #[inline(always)]
+    #[must_use]
+    pub const fn row_columns(&self) -> usize {
+        self.target().row_columns(self.bits(), self.columns)
     }
 
     /// Rows.
@@ -329,29 +489,35 @@ impl<'a> Matrix<'a> {
     }
 
     pub(crate) fn row_weight(&self, row: usize, column: usize) -> i8 {
-        let stored = self.target().row_columns(self.columns) / 4;
-        let word = (self.row_words)
-            .and_then(|w| w.get(row * stored + column / 4))
-            .copied();
-        word.map_or(0, |w| self.target().decode_row_word(w)[column % 4])
+        let index = row * self.row_columns() + column;
+        let words = self.row_words.unwrap_or(&[]);
+        match self.bits() {
+            WeightBits::Eight => {
+                (words.get(index / 4)).map_or(0, |&w| self.target().decode_row_word(w)[index % 4])
+            }
+            WeightBits::Four => self.target().nibble_at(words, index).unwrap_or(0),
+        }
     }
 
     pub(crate) fn panel_weight(&self, row: usize, column: usize) -> i8 {
         let index = self.target().panel_index(row, column, self.columns);
-        let word = self.panel_words.and_then(|w| w.get(index / 4)).copied();
-        word.map_or(0, |w| {
-            self.target().encode_byte(w.to_le_bytes()[index % 4] as i8) as i8
-        })
+        let words = self.panel_words.unwrap_or(&[]);
+        match self.bits() {
+            WeightBits::Eight => words.get(index / 4).map_or(0, |w| {
+                self.target().encode_byte(w.to_le_bytes()[index % 4] as i8) as i8
+            }),
+            WeightBits::Four => self.target().nibble_at(words, index).unwrap_or(0),
+        }
     }
 
-    /// Checks every stored number: no weight is -128, padding is zero, both
+    /// Checks every stored number: no weight is -128 or, of 4 bits, -8, padding is zero, both
     /// copies agree. `each` is told every row and its `sum |w|`; the largest
     /// of them is returned, `None` if something is wrong.
     pub(crate) fn validate(&self, mut each: impl FnMut(usize, u32)) -> Option<u32> {
         let mut largest = 0;
         for row in 0..self.rows.next_multiple_of(self.target().panel()) {
             let mut sum = 0;
-            for column in 0..self.target().row_columns(self.columns) {
+            for column in 0..self.row_columns() {
                 let inside = row < self.rows && column < self.columns;
                 let w = if row < self.rows && self.has_rows() {
                     self.row_weight(row, column)
@@ -361,7 +527,10 @@ impl<'a> Matrix<'a> {
                 let panel_agrees = !self.has_panels()
                     || column >= self.columns
                     || self.panel_weight(row, column) == if inside { w } else { 0 };
-                if w == i8::MIN || (!inside && w != 0) || !panel_agrees {
+                if u32::from(w.unsigned_abs()) > self.bits().max()
+                    || (!inside && w != 0)
+                    || !panel_agrees
+                {
                     return None;
                 }
                 sum += u32::from(w.unsigned_abs());
@@ -377,7 +546,7 @@ impl<'a> Matrix<'a> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::vec;
+    use std::{vec, vec::Vec};
 
     #[test]
     fn every_pair_of_weights_survives_the_row_encoding() {
@@ -399,15 +568,21 @@ mod tests {
                 (Just(r), Just(c), proptest::collection::vec(-127i8..=127, r * c))
             })
         ) {
-            use zerocopy::IntoBytes;
-            for target in Target::ALL {
-                let Some(stored) = ImageTarget::new(target) else { continue };
-                let mut row_words = vec![0; target.row_words(rows, columns)];
-                let mut panel_words = vec![0u32; target.panel_words(rows, columns)];
-                target.encode_rows(&weights, columns, &mut row_words);
-                target.encode_panels(&weights, columns, panel_words.as_mut_bytes());
+            let kinds = Target::ALL.into_iter().flat_map(|t| WeightBits::ALL.map(|b| (t, b)));
+            for (target, bits) in kinds {
+                let (Some(stored), Some(kept)) = (ImageTarget::new(target), ImageWeights::new(bits))
+                else {
+                    continue
+                };
+                let scale = 127 / bits.max() as i8;
+                let weights: Vec<i8> = weights.iter().map(|w| w / scale).collect();
+                let mut row_words = vec![0; target.row_words(bits, rows, columns)];
+                let mut panel_words = vec![0u32; target.panel_words(bits, rows, columns)];
+                target.encode_rows(bits, &weights, columns, &mut row_words);
+                target.encode_panels(bits, &weights, columns, panel_words.as_mut_bytes());
                 let m = Matrix {
                     target: stored,
+                    bits: kept,
                     rows,
                     columns,
                     panel_words: Some(&panel_words),

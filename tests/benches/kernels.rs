@@ -7,6 +7,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use pg_runtime::kernels::cell::Constants;
 use pg_runtime::kernels::changes::{self, END};
 use pg_runtime::kernels::{Changes, Kernels, Plane, Selected, swar::Swar};
+use pg_runtime::layout::WeightBits;
 use pg_runtime::quant::{Requant, Split};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -52,13 +53,18 @@ fn words(codes: &[i8], columns: usize) -> Vec<u32> {
 fn dots<K: Kernels>(c: &mut Criterion, name: &str, rows: usize, columns: usize, largest: i8) {
     let rng = &mut rng();
     let weights = signed(rng, rows * columns, 127);
-    let width = K::TARGET.row_columns(columns);
-    let mut stored = Aligned::new(K::TARGET.row_words(rows, columns));
-    K::TARGET.encode_rows(&weights, columns, stored.words());
+    let width = K::TARGET.row_columns(WeightBits::Eight, columns);
+    let mut stored = Aligned::new(K::TARGET.row_words(WeightBits::Eight, rows, columns));
+    K::TARGET.encode_rows(WeightBits::Eight, &weights, columns, stored.words());
     let digits = words(&signed(rng, columns, largest), width);
     let row_sum = 127 * columns as u32;
-    let chunk = K::chunk(u32::from(largest.unsigned_abs()), row_sum, width);
-    let mut plane = vec![0; K::TARGET.plane_words(width)];
+    let chunk = K::chunk(
+        WeightBits::Eight,
+        u32::from(largest.unsigned_abs()),
+        row_sum,
+        width,
+    );
+    let mut plane = vec![0; K::TARGET.plane_words(WeightBits::Eight, width)];
     let list: Vec<u16> = (0..rows as u16).collect();
     let mut sums = vec![0; rows];
     let mut group = c.benchmark_group("dots");
@@ -67,11 +73,12 @@ fn dots<K: Kernels>(c: &mut Criterion, name: &str, rows: usize, columns: usize, 
     group.bench_function(id, |b| {
         b.iter_custom(|n| {
             cpu(n, || {
-                K::plane(&digits, width, chunk, &mut plane);
+                K::plane(WeightBits::Eight, &digits, width, chunk, &mut plane);
                 let plane = Plane {
                     words: &plane,
                     columns: width,
                     chunk,
+                    bits: WeightBits::Eight,
                 };
                 K::dots(black_box(stored.words()), &plane, &list, &mut sums);
                 black_box(&mut sums);
@@ -84,9 +91,9 @@ fn dots<K: Kernels>(c: &mut Criterion, name: &str, rows: usize, columns: usize, 
 fn predict<K: Kernels>(c: &mut Criterion, name: &str, rows: usize, columns: usize) {
     let rng = &mut rng();
     let weights = signed(rng, rows * columns, 127);
-    let mut stored = Aligned::new(K::TARGET.panel_words(rows, columns));
-    let mut bytes = vec![0; 4 * K::TARGET.panel_words(rows, columns)];
-    K::TARGET.encode_panels(&weights, columns, &mut bytes);
+    let mut stored = Aligned::new(K::TARGET.panel_words(WeightBits::Eight, rows, columns));
+    let mut bytes = vec![0; 4 * K::TARGET.panel_words(WeightBits::Eight, rows, columns)];
+    K::TARGET.encode_panels(WeightBits::Eight, &weights, columns, &mut bytes);
     for (word, four) in stored.words().iter_mut().zip(bytes.as_chunks().0) {
         *word = u32::from_le_bytes(*four);
     }
@@ -115,7 +122,13 @@ fn predict<K: Kernels>(c: &mut Criterion, name: &str, rows: usize, columns: usiz
             cpu(n, || {
                 let [plus, minus] = turn.next().expect("a cycle does not end");
                 let changes = Changes { plus, minus };
-                K::predict(&mut accumulators, stored.words(), columns, &changes);
+                K::predict(
+                    WeightBits::Eight,
+                    &mut accumulators,
+                    stored.words(),
+                    columns,
+                    &changes,
+                );
             })
         });
     });
@@ -156,7 +169,7 @@ fn cells<K: Kernels>(c: &mut Criterion, name: &str, hidden: usize) {
 fn scan<K: Kernels>(c: &mut Criterion, name: &str, columns: usize) {
     let rng = &mut rng();
     let split = Split::new(8, 3, true).expect("a valid split");
-    let width = K::TARGET.row_columns(columns);
+    let width = K::TARGET.row_columns(WeightBits::Eight, columns);
     let mut now = signed(rng, columns, 100);
     let steps: Vec<Vec<u32>> = (0..64)
         .map(|_| {

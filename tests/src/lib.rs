@@ -6,6 +6,7 @@ use pg_host::image::{
 use pg_runtime::detector::DetectorParams;
 use pg_runtime::gate::GateKind;
 use pg_runtime::layers::DenseOutput;
+use pg_runtime::layout::WeightBits;
 use pg_runtime::quant::{Requant, Split};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -32,6 +33,8 @@ pub struct Shape {
     pub narrow: bool,
     /// Copies of the weights.
     pub copies: WeightCopies,
+    /// Bits of the weights, which are smaller in the same images of fewer.
+    pub weight_bits: WeightBits,
 }
 
 /// A small keyword-spotting shape that is ragged everywhere.
@@ -45,6 +48,7 @@ pub const SMALL: Shape = Shape {
     group: 1,
     narrow: true,
     copies: WeightCopies::Two,
+    weight_bits: WeightBits::Eight,
 };
 
 /// A requantisation near the given power of two.
@@ -56,8 +60,11 @@ fn requant(rng: &mut StdRng, shift: u8) -> Requant {
     }
 }
 
-fn weights(rng: &mut StdRng, n: usize) -> Vec<i8> {
-    (0..n).map(|_| rng.random_range(-127..=127)).collect()
+fn weights(rng: &mut StdRng, bits: WeightBits, n: usize) -> Vec<i8> {
+    let largest = bits.max() as i8;
+    (0..n)
+        .map(|_| rng.random_range(-largest..=largest))
+        .collect()
 }
 
 fn biases(rng: &mut StdRng, n: usize) -> Vec<i32> {
@@ -70,9 +77,9 @@ fn random_lstm(rng: &mut StdRng, shape: Shape, split: Split) -> LstmSpec {
     // Half of what a narrow row may sum is left to the bias.
     let digits = split.largest_digit() as usize * columns;
     let largest = if shape.narrow {
-        (16_383 / digits).min(127) as i8
+        (16_383 / digits).min(shape.weight_bits.max() as usize) as i8
     } else {
-        127
+        shape.weight_bits.max() as i8
     };
     let bias = (20_000 >> shift).min(16_000);
     let step = if shape.narrow { 1 << shift } else { 1 };
@@ -83,7 +90,7 @@ fn random_lstm(rng: &mut StdRng, shape: Shape, split: Split) -> LstmSpec {
     let size = if shape.narrow {
         bias + (usize::from(largest.unsigned_abs()) * digits / 4) as i32
     } else {
-        (20_000 + ((columns as i32 * 127) << (shape.bits - 1)) / 4) >> 4
+        (20_000 + ((columns as i32 * shape.weight_bits.max() as i32) << (shape.bits - 1)) / 4) >> 4
     };
     let reach = (size / shape.group as i32).clamp(1, 32_767);
     LstmSpec {
@@ -120,6 +127,7 @@ fn random_lstm(rng: &mut StdRng, shape: Shape, split: Split) -> LstmSpec {
             post: 15 + 8 + 8 - shape.bits,
         },
         copies: shape.copies,
+        weight_bits: shape.weight_bits,
     }
 }
 
@@ -139,10 +147,11 @@ pub fn random_model(seed: u64, shape: Shape) -> ImageSpec {
         outputs: shape.classes + 1,
         split,
         gate: GateSpec::open(),
-        weights: weights(rng, (shape.classes + 1) * shape.hidden),
+        weights: weights(rng, shape.weight_bits, (shape.classes + 1) * shape.hidden),
         bias: biases(rng, shape.classes + 1),
         requant: (0..=shape.classes).map(|_| requant(rng, 20)).collect(),
         output: DenseOutput::Logits,
+        weight_bits: shape.weight_bits,
     };
     let code = 1i8 << (shape.bits - 2);
     ImageSpec {

@@ -6,6 +6,7 @@ use pg_runtime::engine::Engine;
 use pg_runtime::gate::GateKind;
 use pg_runtime::kernels::{Kernels, Selected};
 use pg_runtime::layers::DenseOutput;
+use pg_runtime::layout::WeightBits;
 use pg_runtime::probe::LayerCounts;
 use pg_runtime::quant::{Requant, Split};
 use rand::rngs::StdRng;
@@ -51,6 +52,7 @@ fn layer(
             })
             .collect(),
         output,
+        weight_bits: WeightBits::Eight,
     }
 }
 

@@ -14,6 +14,7 @@ use pg_runtime::image::record::{
 };
 use pg_runtime::image::{Image, checksum};
 use pg_runtime::kernels::{Kernels, Selected};
+use pg_runtime::layout::WeightBits;
 use pg_runtime::quant::Requant;
 use zerocopy::IntoBytes;
 
@@ -94,8 +95,8 @@ fn model(detector: bool) -> Bytes {
     }
     // Two rows of one weight.
     let target = Selected::TARGET;
-    let mut rows = std::vec![0_u32; target.row_words(2, 1)];
-    target.encode_rows(&[-8, 8], 1, &mut rows);
+    let mut rows = std::vec![0_u32; target.row_words(WeightBits::Eight, 2, 1)];
+    target.encode_rows(WeightBits::Eight, &[-8, 8], 1, &mut rows);
     header.target = target as u16;
     let layer = LayerRecord {
         kind: kind::DENSE,

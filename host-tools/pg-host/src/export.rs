@@ -16,7 +16,7 @@ use pg_runtime::detector::DetectorParams;
 use pg_runtime::gate::GateKind;
 use pg_runtime::image::record::MAX_BIAS;
 use pg_runtime::layers::DenseOutput;
-use pg_runtime::layout::Target;
+use pg_runtime::layout::{Target, WeightBits};
 use pg_runtime::quant::{Requant, Split};
 
 /// Q20 units of a preactivation of one.
@@ -45,6 +45,8 @@ pub struct ExportOptions {
     pub copies: WeightCopies,
     /// The cores that the weights are laid out for.
     pub target: Target,
+    /// Whether weights of 4 bits are stored two a byte.
+    pub packed: bool,
     /// Gates.
     pub gates: Gates,
     /// Detector settings; the background classes are filled in from the labels.
@@ -56,6 +58,7 @@ impl Default for ExportOptions {
         Self {
             copies: WeightCopies::Two,
             target: Target::Swar,
+            packed: true,
             gates: Gates::Learned,
             detector: DetectorParams {
                 threshold: (0.75 * 32768.0) as u16,
@@ -65,6 +68,17 @@ impl Default for ExportOptions {
                 refractory: 25,
                 reserved: [0; 8],
             },
+        }
+    }
+}
+
+impl ExportOptions {
+    /// How weights of so many bits are stored.
+    const fn weight_bits(&self, trained: u8) -> WeightBits {
+        if self.packed && trained <= WeightBits::Four.get() {
+            WeightBits::Four
+        } else {
+            WeightBits::Eight
         }
     }
 }
@@ -97,7 +111,7 @@ pub fn export(model: &TrainedModel, options: &ExportOptions) -> Result<ImageByte
     let spec = ImageSpec {
         layers: vec![
             LayerSpec::Lstm(lstm(model, split, options)?),
-            LayerSpec::Dense(head(model, split)?),
+            LayerSpec::Dense(head(model, split, options)?),
             match meta.readout {
                 Readout::Mean => LayerSpec::MeanPool(pool),
                 Readout::Attention => LayerSpec::AttentionPool(pool),
@@ -191,6 +205,7 @@ fn lstm(model: &TrainedModel, split: Split, options: &ExportOptions) -> Result<L
         post,
         hidden_requant,
         copies: options.copies,
+        weight_bits: options.weight_bits(meta.weight_bits),
     })
 }
 
@@ -235,7 +250,7 @@ fn hidden_requant(factor: f64) -> Result<Requant> {
     Ok(requant)
 }
 
-fn head(model: &TrainedModel, split: Split) -> Result<DenseSpec> {
+fn head(model: &TrainedModel, split: Split, options: &ExportOptions) -> Result<DenseSpec> {
     let meta = &model.meta;
     let rows = quantise(
         &model.head_w,
@@ -256,6 +271,7 @@ fn head(model: &TrainedModel, split: Split) -> Result<DenseSpec> {
             .collect::<Result<Vec<Requant>>>()
             .context("head")?,
         output: DenseOutput::Logits,
+        weight_bits: options.weight_bits(meta.weight_bits),
     })
 }
 

@@ -200,7 +200,9 @@ fn copies(matrix: &Matrix<'_>) -> &'static str {
 
 /// Bytes that one copy of the weights would save.
 fn second_copy(matrix: &Matrix<'_>) -> usize {
-    let rows = 4 * matrix.target().row_words(matrix.rows(), matrix.columns());
+    let rows = 4 * matrix
+        .target()
+        .row_words(matrix.bits(), matrix.rows(), matrix.columns());
     if matrix.has_panels() && matrix.has_rows() {
         rows
     } else {

@@ -10,7 +10,7 @@ use crate::error::{ImageError, LayerField};
 use crate::gate::{Gate, GateKind};
 use crate::kernels::cell;
 use crate::layers::{AttentionPool, Dense, DenseOutput, Layer, Lstm, LstmGate, MeanPool};
-use crate::layout::Matrix;
+use crate::layout::{ImageWeights, Matrix, WeightBits};
 use crate::quant::Split;
 
 /// Reads a record as a layer. Every slice is in bounds and of the right
@@ -90,6 +90,12 @@ fn matrix<'a>(
         _ => return Err(invalid(index, LayerField::Layout)),
     };
     let target = bytes.target.get();
+    let width = match r.weight_bits {
+        0 => WeightBits::Eight,
+        4 => WeightBits::Four,
+        _ => return Err(invalid(index, LayerField::Layout)),
+    };
+    let bits = ImageWeights::new(width).ok_or(ImageError::PackedWeights { layer: index })?;
     let words = |there: bool, offset: u32, count: usize| match (there, offset) {
         (false, 0) => Ok(None),
         (true, 1..) => bytes.slice(offset, count).map(Some),
@@ -97,10 +103,11 @@ fn matrix<'a>(
     };
     Ok(Matrix {
         target: bytes.target,
+        bits,
         rows,
         columns,
-        panel_words: words(panels, r.panels, target.panel_words(rows, columns))?,
-        row_words: words(kept_rows, r.rows, target.row_words(rows, columns))?,
+        panel_words: words(panels, r.panels, target.panel_words(width, rows, columns))?,
+        row_words: words(kept_rows, r.rows, target.row_words(width, rows, columns))?,
     })
 }
 

@@ -153,8 +153,10 @@ pub struct LayerRecord {
     pub pre: u8,
     /// LSTM: shift after the multiplication by a row's multiplier.
     pub post: u8,
+    /// Bits of a weight: 4, or 0 for 8.
+    pub weight_bits: u8,
     /// Zero.
-    pub reserved: u16,
+    pub reserved: u8,
 }
 
 /// Start of the audio section, 16 bytes; filters and band norms follow.

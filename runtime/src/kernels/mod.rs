@@ -47,7 +47,7 @@ pub mod swar;
 
 pub use changes::Changes;
 
-use crate::layout::Target;
+use crate::layout::{Target, WeightBits};
 use crate::quant::{Split, round_shift, saturate_i16};
 use changes::Found;
 
@@ -60,6 +60,8 @@ pub struct Plane<'p> {
     pub columns: usize,
     /// Columns between folds, a multiple of 8.
     pub chunk: usize,
+    /// Bits of the weights it is for.
+    pub bits: WeightBits,
 }
 
 /// Dot products formed at a time where each is used up at once.
@@ -77,17 +79,23 @@ pub trait Kernels {
     /// Columns that a dot product with digits up to `largest` may sum before
     /// it must fold, for rows with `sum |w| <= row_sum`: a multiple of 8, at
     /// most `columns`.
-    fn chunk(largest: u32, row_sum: u32, columns: usize) -> usize;
+    fn chunk(bits: WeightBits, largest: u32, row_sum: u32, columns: usize) -> usize;
 
     /// Prepares digits for [`Self::dots`]. `digits` holds four signed bytes a
     /// word, `columns / 4` words; `words` has [`Target::plane_words`] words.
-    fn plane(digits: &[u32], columns: usize, chunk: usize, words: &mut [u32]);
+    fn plane(bits: WeightBits, digits: &[u32], columns: usize, chunk: usize, words: &mut [u32]);
 
     /// Prediction pass: adds the columns of `changes` to the accumulators of
     /// all panels. `accumulators` has half as many words as there are rows,
     /// rows rounded up to whole panels; `panels` is a matrix of `columns`
     /// columns in panels.
-    fn predict(accumulators: &mut [u32], panels: &[u32], columns: usize, changes: &Changes<'_>);
+    fn predict(
+        bits: WeightBits,
+        accumulators: &mut [u32],
+        panels: &[u32],
+        columns: usize,
+        changes: &Changes<'_>,
+    );
 
     /// Reads the accumulators as one number per row, from row 0 on.
     fn load(accumulators: &[u32], predictions: &mut [i16]);

@@ -91,13 +91,14 @@ impl<'a> Dense<'a> {
     }
 
     const fn digit_words(&self) -> usize {
-        self.weights.target().row_columns(self.inputs) / 4
+        self.weights.row_columns() / 4
     }
 
     pub(crate) fn scratch_words(&self) -> usize {
         let columns = 4 * self.digit_words();
         let largest = self.split.range().1 as u32;
-        2 * self.digit_words() + 2 * Operand::words(self.weights.target(), columns, largest)
+        2 * self.digit_words()
+            + 2 * Operand::words(self.weights.target(), self.weights.bits(), columns, largest)
     }
 
     /// One step over `input` codes; `write` receives each output's
@@ -112,8 +113,8 @@ impl<'a> Dense<'a> {
         let rest: &mut [u32] = take(&mut scratch, self.digit_words());
         let columns = 4 * self.digit_words();
         let most = self.split.range().1 as u32;
-        let mut prediction = Operand::take(&mut scratch, columns, most);
-        let mut update = Operand::take(&mut scratch, columns, most);
+        let mut prediction = Operand::take(&mut scratch, self.weights.bits(), columns, most);
+        let mut update = Operand::take(&mut scratch, self.weights.bits(), columns, most);
 
         // With every gate open both passes are one dot product; signed codes
         // already are what the kernel reads.

@@ -2,7 +2,7 @@
 
 use crate::arena::take;
 use crate::kernels::{Kernels, Plane, Selected, changes};
-use crate::layout::Target;
+use crate::layout::{Target, WeightBits};
 use crate::quant::{Split, round_shift, saturate_i16};
 
 const TARGET: Target = Selected::TARGET;
@@ -10,6 +10,7 @@ const TARGET: Target = Selected::TARGET;
 /// Signed bytes of any magnitude as one plane of digits, or two where a lane
 /// of the kernels does not hold them.
 pub(crate) struct Operand<'s> {
+    bits: WeightBits,
     columns: usize,
     chunk: usize,
     /// Shift of the second plane's digits over the first's; 0 if there is one.
@@ -31,8 +32,8 @@ const HALF_MAX: u32 = 8;
 
 impl<'s> Operand<'s> {
     /// Words of scratch for `columns` digits of magnitudes up to `largest`.
-    pub const fn words(target: Target, columns: usize, largest: u32) -> usize {
-        let plane = target.plane_words(columns);
+    pub const fn words(target: Target, bits: WeightBits, columns: usize, largest: u32) -> usize {
+        let plane = target.plane_words(bits, columns);
         if largest > target.plane_max() {
             2 * plane + columns / 4
         } else {
@@ -41,14 +42,15 @@ impl<'s> Operand<'s> {
     }
 
     /// Lays it out.
-    pub fn take(words: &mut &'s mut [u32], columns: usize, largest: u32) -> Self {
-        let plane = TARGET.plane_words(columns);
+    pub fn take(words: &mut &'s mut [u32], bits: WeightBits, columns: usize, largest: u32) -> Self {
+        let plane = TARGET.plane_words(bits, columns);
         let (second, spare) = if largest > TARGET.plane_max() {
             (plane, columns / 4)
         } else {
             (0, 0)
         };
         Self {
+            bits,
             columns,
             chunk: columns,
             shift: 0,
@@ -62,19 +64,19 @@ impl<'s> Operand<'s> {
     pub fn set(&mut self, digits: &[u32], largest: u32, row_sum: u32) {
         let [first, second] = &mut self.planes;
         if largest <= TARGET.plane_max() {
-            self.chunk = Selected::chunk(largest, row_sum, self.columns);
+            self.chunk = Selected::chunk(self.bits, largest, row_sum, self.columns);
             self.shift = 0;
-            Selected::plane(digits, self.columns, self.chunk, first);
+            Selected::plane(self.bits, digits, self.columns, self.chunk, first);
             return;
         }
-        self.chunk = Selected::chunk(HALF_MAX, row_sum, self.columns);
+        self.chunk = Selected::chunk(self.bits, HALF_MAX, row_sum, self.columns);
         self.shift = HALVES.shift();
         for (half, plane) in [first, second].into_iter().enumerate() {
             for (out, &word) in self.spare.iter_mut().zip(digits) {
                 let halves = changes::cut(HALVES, word);
                 *out = if half == 0 { halves.1 } else { halves.0 };
             }
-            Selected::plane(self.spare, self.columns, self.chunk, plane);
+            Selected::plane(self.bits, self.spare, self.columns, self.chunk, plane);
         }
     }
 
@@ -86,6 +88,7 @@ impl<'s> Operand<'s> {
                 words: self.planes[0],
                 columns: self.columns,
                 chunk: self.chunk,
+                bits: self.bits,
             };
             Selected::update(rows, &plane, list, shift, values);
             return;
@@ -107,6 +110,7 @@ impl<'s> Operand<'s> {
             words,
             columns: self.columns,
             chunk: self.chunk,
+            bits: self.bits,
         };
         let [first, second] = &self.planes;
         Selected::dots(rows, &plane(first), list, sums);

@@ -8,6 +8,7 @@ use pg_runtime::engine::Engine;
 use pg_runtime::gate::GateKind;
 use pg_runtime::kernels::{Kernels, Selected};
 use pg_runtime::layers::{DenseOutput, Strategy};
+use pg_runtime::layout::WeightBits;
 use pg_runtime::probe::LayerCounts;
 use pg_runtime::quant::{Requant, Split};
 use rand::rngs::StdRng;
@@ -188,6 +189,7 @@ fn lstm(inputs: usize, hidden: usize) -> LstmSpec {
             post: 23,
         },
         copies: WeightCopies::Two,
+        weight_bits: WeightBits::Eight,
     }
 }
 
@@ -209,6 +211,7 @@ fn image(lstm: &LstmSpec, gate: LstmGateSpec) -> ImageBytes {
             2
         ],
         output: DenseOutput::Logits,
+        weight_bits: WeightBits::Eight,
     };
     let spec = ImageSpec {
         layers: vec![

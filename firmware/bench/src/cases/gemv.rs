@@ -9,6 +9,7 @@
 use core::hint::black_box;
 
 use pg_runtime::kernels::{Kernels, Plane, Selected};
+use pg_runtime::layout::WeightBits;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::{Error, carve};
@@ -27,10 +28,16 @@ const PLAIN: [(Gemv, [&str; 2]); 2] = [
     (plain::gemv, ["plain-512x168", "plain-1200x600"]),
     (plain::gemv_blocked, ["blocked-512x168", "blocked-1200x600"]),
 ];
-/// The runtime's kernels, with digits of four and of eight bits.
-const DENSE: [(i8, [&str; 2]); 2] = [
-    (8, ["dense4-512x168", "dense4-1200x600"]),
-    (127, ["dense8-512x168", "dense8-1200x600"]),
+/// The runtime's kernels, with digits of four and of eight bits, and with
+/// weights of four.
+const DENSE: [(WeightBits, i8, [&str; 2]); 3] = [
+    (WeightBits::Eight, 8, ["dense4-512x168", "dense4-1200x600"]),
+    (
+        WeightBits::Eight,
+        127,
+        ["dense8-512x168", "dense8-1200x600"],
+    ),
+    (WeightBits::Four, 8, ["packed4-512x168", "packed4-1200x600"]),
 ];
 
 /// Memory of a case.
@@ -45,22 +52,28 @@ struct Tile<'t> {
 pub fn run<M: Meter>(arena: &mut [u32], meter: &mut M) -> Result<(), Error<M::Error>> {
     for (index, [rows, columns]) in SHAPES.into_iter().enumerate() {
         for (gemv, names) in PLAIN {
-            let tile = tile(arena, columns, 127)?;
+            let tile = tile(arena, columns, WeightBits::Eight, 127)?;
             plain(names[index], gemv, rows, &tile, meter)?;
         }
-        for (largest, names) in DENSE {
+        for (bits, largest, names) in DENSE {
             // Codes that need two planes are the layers' business.
             if largest as u32 <= Selected::TARGET.plane_max() {
-                let tile = tile(arena, columns, largest)?;
-                dense(names[index], rows, tile, meter)?;
+                let tile = tile(arena, columns, bits, largest)?;
+                dense(names[index], bits, rows, tile, meter)?;
             }
         }
     }
     Ok(())
 }
 
-/// Weights up to 127 and activations up to `largest`, the same on every core.
-fn tile<E>(arena: &mut [u32], columns: usize, largest: i8) -> Result<Tile<'_>, Error<E>> {
+/// Weights of so many bits and activations up to `largest`, the same on every
+/// core.
+fn tile<E>(
+    arena: &mut [u32],
+    columns: usize,
+    bits: WeightBits,
+    largest: i8,
+) -> Result<Tile<'_>, Error<E>> {
     let (weights, rest) = carve(arena, TILE * columns / 4)?;
     let (activations, rest) = carve(rest, columns / 4)?;
     let weights = <[i8]>::mut_from_bytes(weights.as_mut_bytes()).unwrap_or(&mut []);
@@ -74,7 +87,9 @@ fn tile<E>(arena: &mut [u32], columns: usize, largest: i8) -> Result<Tile<'_>, E
         let span = 2 * u32::from(largest.unsigned_abs()) + 1;
         ((x >> 33) as u32 % span) as i32 - i32::from(largest)
     };
-    weights.iter_mut().for_each(|w| *w = next(127) as i8);
+    weights
+        .iter_mut()
+        .for_each(|w| *w = next(bits.max() as i8) as i8);
     activations
         .iter_mut()
         .for_each(|a| *a = next(largest) as i8);
@@ -121,16 +136,17 @@ fn plain<M: Meter>(
 /// Preparing the activations and all rows' dot products.
 fn dense<M: Meter>(
     name: &'static str,
+    bits: WeightBits,
     rows: usize,
     tile: Tile<'_>,
     meter: &mut M,
 ) -> Result<(), Error<M::Error>> {
     let target = Selected::TARGET;
-    let width = target.row_columns(tile.columns);
-    let (stored, rest) = carve(tile.rest, target.row_words(TILE, tile.columns))?;
+    let width = target.row_columns(bits, tile.columns);
+    let (stored, rest) = carve(tile.rest, target.row_words(bits, TILE, tile.columns))?;
     let (digits, rest) = carve(rest, width / 4)?;
-    let (words, _) = carve(rest, target.plane_words(width))?;
-    target.encode_rows(tile.weights, tile.columns, stored);
+    let (words, _) = carve(rest, target.plane_words(bits, width))?;
+    target.encode_rows(bits, tile.weights, tile.columns, stored);
     digits.fill(0);
     for (byte, &a) in digits.as_mut_bytes().iter_mut().zip(&*tile.activations) {
         *byte = a as u8;
@@ -139,17 +155,23 @@ fn dense<M: Meter>(
     let row_sum = (tile.weights.chunks_exact(tile.columns))
         .map(|row| row.iter().map(|w| u32::from(w.unsigned_abs())).sum())
         .max();
-    let chunk = Selected::chunk(largest.unwrap_or(1).max(1), row_sum.unwrap_or(0), width);
+    let chunk = Selected::chunk(
+        bits,
+        largest.unwrap_or(1).max(1),
+        row_sum.unwrap_or(0),
+        width,
+    );
     let list: [u16; TILE] = core::array::from_fn(|row| row as u16);
 
     let mut case = case(name, rows, tile.columns);
     meter.start();
-    Selected::plane(black_box(digits), width, chunk, words);
+    Selected::plane(bits, black_box(digits), width, chunk, words);
     meter.stop();
     let plane = Plane {
         words,
         columns: width,
         chunk,
+        bits,
     };
     let mut outputs = [0; TILE];
     for first in (0..rows).step_by(TILE) {

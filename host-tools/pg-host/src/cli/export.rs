@@ -7,13 +7,19 @@ use pg_host::fsio;
 use pg_host::image::{ImageBytes, LayerSpec, WeightCopies, build, unpack};
 use pg_host::inspect::inspect;
 use pg_host::model::TrainedModel;
-use pg_runtime::layout::Target;
+use pg_runtime::layout::{Target, WeightBits};
 use std::path::PathBuf;
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Copies {
     One,
     Two,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Weights {
+    Packed,
+    Unpacked,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -37,6 +43,9 @@ pub struct Export {
     /// or simd (this host). Images are laid out again where needed.
     #[arg(long, value_parser = super::target, default_value = "swar")]
     target: Target,
+    /// Weights of 4 bits two a byte, or one: for firmware without them.
+    #[arg(long, value_enum, default_value = "packed")]
+    weights: Weights,
     /// Learned gates, or all open: the plain integer network for comparison.
     #[arg(long, value_enum, default_value = "learned")]
     gates: GateChoice,
@@ -68,6 +77,9 @@ pub struct Repack {
     /// Copies of the recurrent weights; as they are by default.
     #[arg(long, value_enum)]
     copies: Option<Copies>,
+    /// Weights of 4 bits two a byte, or one; as they are by default.
+    #[arg(long, value_enum)]
+    weights: Option<Weights>,
 }
 
 impl Repack {
@@ -82,10 +94,24 @@ impl Repack {
                 }
             }
         }
+        if let Some(choice) = self.weights {
+            for bits in spec.layers.iter_mut().filter_map(LayerSpec::weight_bits) {
+                *bits = choice.into();
+            }
+        }
         let image = build(&spec, self.target.unwrap_or(image.target()))?;
         fsio::write_atomic(&self.output, image.as_bytes())?;
         println!("{}", inspect(&image)?);
         Ok(())
+    }
+}
+
+impl From<Weights> for WeightBits {
+    fn from(weights: Weights) -> Self {
+        match weights {
+            Weights::Packed => Self::Four,
+            Weights::Unpacked => Self::Eight,
+        }
     }
 }
 
@@ -112,6 +138,7 @@ impl Export {
         let mut options = ExportOptions {
             copies: self.copies.into(),
             target: self.target,
+            packed: self.weights == Weights::Packed,
             gates: match self.gates {
                 GateChoice::Learned => Gates::Learned,
                 GateChoice::Open => Gates::Open,

@@ -14,7 +14,7 @@ use pg_runtime::image::record::{
 use pg_runtime::image::{Image, checksum};
 use pg_runtime::kernels::{Kernels, Selected};
 use pg_runtime::layers::DenseOutput;
-use pg_runtime::layout::Target;
+use pg_runtime::layout::{Target, WeightBits};
 use zerocopy::{Immutable, IntoBytes};
 
 /// The bytes written so far, and whom they are for.
@@ -37,16 +37,17 @@ impl Writer {
     }
 
     /// Appends a row-major matrix as rows.
-    fn rows(&mut self, weights: &[i8], rows: usize, columns: usize) -> u32 {
-        let mut words = vec![0; self.target.row_words(rows, columns)];
-        self.target.encode_rows(weights, columns, &mut words);
+    fn rows(&mut self, bits: WeightBits, weights: &[i8], rows: usize, columns: usize) -> u32 {
+        let mut words = vec![0; self.target.row_words(bits, rows, columns)];
+        self.target.encode_rows(bits, weights, columns, &mut words);
         self.section(self.target.alignment(), words.as_slice())
     }
 
     /// Appends a row-major matrix as panels.
-    fn panels(&mut self, weights: &[i8], rows: usize, columns: usize) -> u32 {
-        let mut bytes = vec![0; 4 * self.target.panel_words(rows, columns)];
-        self.target.encode_panels(weights, columns, &mut bytes);
+    fn panels(&mut self, bits: WeightBits, weights: &[i8], rows: usize, columns: usize) -> u32 {
+        let mut bytes = vec![0; 4 * self.target.panel_words(bits, rows, columns)];
+        self.target
+            .encode_panels(bits, weights, columns, &mut bytes);
         self.section(self.target.alignment(), bytes.as_slice())
     }
 
@@ -240,12 +241,12 @@ fn write_lstm(w: &mut Writer, l: &LstmSpec) -> Result<LayerRecord> {
         outputs: width(l.hidden)?,
         gate_block,
         panels: if panels {
-            w.panels(&l.weights, rows, columns)
+            w.panels(l.weight_bits, &l.weights, rows, columns)
         } else {
             0
         },
         rows: if kept_rows {
-            w.rows(&l.weights, rows, columns)
+            w.rows(l.weight_bits, &l.weights, rows, columns)
         } else {
             0
         },
@@ -256,7 +257,25 @@ fn write_lstm(w: &mut Writer, l: &LstmSpec) -> Result<LayerRecord> {
         row_sum: row_sum(&l.weights, columns),
         pre: l.pre,
         post: l.post,
+        weight_bits: weight_tag(l.weight_bits, &l.weights)?,
         ..LayerRecord::default()
+    })
+}
+
+/// The record's number of bits of a weight, if the weights have no more.
+fn weight_tag(bits: WeightBits, weights: &[i8]) -> Result<u8> {
+    let largest = weights.iter().map(|w| u32::from(w.unsigned_abs())).max();
+    ensure!(
+        largest.unwrap_or(0) <= bits.max(),
+        "a weight of magnitude {} does not fit {} bits: train with `--set model.weight_bits={}`, \
+         or leave the weights unpacked",
+        largest.unwrap_or(0),
+        bits.get(),
+        bits.get()
+    );
+    Ok(match bits {
+        WeightBits::Eight => 0,
+        WeightBits::Four => 4,
     })
 }
 
@@ -293,11 +312,12 @@ fn write_dense(w: &mut Writer, l: &DenseSpec) -> Result<LayerRecord> {
         inputs: width(l.inputs)?,
         outputs: width(l.outputs)?,
         gate_block,
-        rows: w.rows(&l.weights, l.outputs, l.inputs),
+        rows: w.rows(l.weight_bits, &l.weights, l.outputs, l.inputs),
         row_sum: row_sum(&l.weights, l.inputs),
         bias: w.section(4, l.bias.as_slice()),
         thresholds,
         requant: w.section(4, l.requant.as_slice()),
+        weight_bits: weight_tag(l.weight_bits, &l.weights)?,
         ..LayerRecord::default()
     })
 }

@@ -4,6 +4,7 @@ use pg_runtime::audio::{BandNorm, MelBin};
 use pg_runtime::detector::DetectorParams;
 use pg_runtime::gate::GateKind;
 use pg_runtime::layers::DenseOutput;
+use pg_runtime::layout::WeightBits;
 use pg_runtime::quant::{Requant, Split};
 
 /// How many copies of a recurrent layer's weights the image holds.
@@ -92,6 +93,8 @@ pub struct LstmSpec {
     pub hidden_requant: Requant,
     /// Copies of the weights.
     pub copies: WeightCopies,
+    /// How the weights are stored.
+    pub weight_bits: WeightBits,
 }
 
 impl LstmSpec {
@@ -131,6 +134,8 @@ pub struct DenseSpec {
     pub requant: Vec<Requant>,
     /// What is written.
     pub output: DenseOutput,
+    /// How the weights are stored.
+    pub weight_bits: WeightBits,
 }
 
 /// A pooling of logits over time.
@@ -153,6 +158,17 @@ pub enum LayerSpec {
     MeanPool(PoolSpec),
     /// Sliding mean weighted by a score, the input's last output.
     AttentionPool(PoolSpec),
+}
+
+impl LayerSpec {
+    /// How the weights are stored; `None` for layers without any.
+    pub fn weight_bits(&mut self) -> Option<&mut WeightBits> {
+        match self {
+            Self::Lstm(l) => Some(&mut l.weight_bits),
+            Self::Dense(l) => Some(&mut l.weight_bits),
+            Self::MeanPool(_) | Self::AttentionPool(_) => None,
+        }
+    }
 }
 
 /// The audio front-end.

@@ -67,6 +67,7 @@ fn lstm(l: &Lstm<'_>) -> LstmSpec {
         } else {
             WeightCopies::One
         },
+        weight_bits: matrix.bits(),
     }
 }
 
@@ -84,6 +85,7 @@ fn dense(l: &Dense<'_>) -> DenseSpec {
         bias: l.bias().to_vec(),
         requant: l.requant().to_vec(),
         output: l.output(),
+        weight_bits: l.weights().bits(),
     }
 }
 

@@ -5,6 +5,7 @@ use super::source::Source;
 use super::{carve, ensure};
 use crate::arena::words_of;
 use crate::kernels::{Changes, Kernels, changes, naive};
+use crate::layout::WeightBits;
 
 /// Changed columns of a case, at most.
 const CHANGED: usize = 40;
@@ -15,33 +16,34 @@ const ENTRIES: usize = 400;
 const LARGEST: u8 = 16;
 
 /// Words of scratch for a random case.
-fn words<K: Kernels>(rows: usize, columns: usize) -> usize {
+fn words<K: Kernels>(bits: WeightBits, rows: usize, columns: usize) -> usize {
     words_of::<i8>(rows * columns)
         + words_of::<i16>(rows)
         + ENTRIES
-        + check_words::<K>(rows, columns)
+        + check_words::<K>(bits, rows, columns)
 }
 
 /// Words of scratch for [`check`].
-fn check_words<K: Kernels>(rows: usize, columns: usize) -> usize {
+fn check_words<K: Kernels>(bits: WeightBits, rows: usize, columns: usize) -> usize {
     let padded = rows.next_multiple_of(K::TARGET.panel());
-    words_of::<i16>(rows) + K::TARGET.panel_words(rows, columns) + padded / 2
+    words_of::<i16>(rows) + K::TARGET.panel_words(bits, rows, columns) + padded / 2
 }
 
 /// Random changes of a random matrix.
 pub fn random<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Option<()> {
-    let (rows, columns) = source.shape(scratch.len(), words::<K>);
+    let bits = source.weight_bits();
+    let (rows, columns) = source.shape(scratch.len(), |r, c| words::<K>(bits, r, c));
     let weights: &mut [i8] = carve(&mut scratch, rows * columns)?;
     let want: &mut [i16] = carve(&mut scratch, rows)?;
     let entries: &mut [u32] = carve(&mut scratch, ENTRIES)?;
-    source.fill(weights, 127);
+    source.fill(weights, bits.max() as u8);
     let start = source.i16() / 4;
     for (row, value) in want.iter_mut().enumerate() {
         *value = start + row as i16;
     }
 
     let stored = &mut *scratch;
-    let mut check = Check::new::<K>(weights, (rows, columns), want, stored)?;
+    let mut check = Check::new::<K>(bits, weights, (rows, columns), want, stored)?;
     let mut lists = Lists::new(entries);
     for _ in 0..source.below(CHANGED + 1) {
         let column = source.below(columns);
@@ -65,24 +67,31 @@ pub fn random<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
 /// A row whose `8 * sum |w|` is 32760, the largest a narrow one may have,
 /// with every digit at 8 or -8: both passes.
 pub fn at_the_bound<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Option<()> {
-    const COLUMNS: usize = 168;
+    let bits = source.weight_bits();
+    // Columns, all but the first weight, and the first: 4095 in all.
+    let (columns, rest, first) = match bits {
+        WeightBits::Eight => (168, 24, 87),
+        WeightBits::Four => (585, 7, 7),
+    };
     let signs = [source.below(2), source.below(2)].map(|s| 1 - 2 * s as i8);
-    let weights: &mut [i8] = carve(&mut scratch, COLUMNS)?;
-    weights.fill(24 * signs[0]);
-    *weights.first_mut()? += 63 * signs[0];
-    let digits = [8 * signs[1]; COLUMNS];
+    let weights: &mut [i8] = carve(&mut scratch, columns)?;
+    weights.fill(rest * signs[0]);
+    *weights.first_mut()? = first * signs[0];
+    let digits: &mut [i8] = carve(&mut scratch, columns)?;
+    digits.fill(8 * signs[1]);
     let product = Product {
+        bits,
         weights,
-        columns: COLUMNS,
-        digits: &digits,
+        columns,
+        digits,
     };
     products::check::<K>(&product, &[0], scratch)?;
 
     // The digits one by one from zero, so that the lists stay short.
     let (mut want, mut list) = ([0], [0; 10]);
-    let mut check = Check::new::<K>(weights, (1, COLUMNS), &want, scratch)?;
+    let mut check = Check::new::<K>(bits, weights, (1, columns), &want, scratch)?;
     for (column, &d) in digits.iter().enumerate() {
-        naive::apply(&mut want, weights, COLUMNS, column, i16::from(d));
+        naive::apply(&mut want, weights, columns, column, i16::from(d));
         let mut lists = Lists::new(&mut list);
         ensure(lists.push((column * K::TARGET.panel()) as u32, i16::from(d)))?;
         check.run::<K>(&lists.changes()?, &want)?;
@@ -92,6 +101,7 @@ pub fn at_the_bound<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) ->
 
 /// A matrix in panels with its accumulators.
 struct Check<'c> {
+    bits: WeightBits,
     columns: usize,
     panels: &'c [u32],
     accumulators: &'c mut [u32],
@@ -101,19 +111,21 @@ struct Check<'c> {
 impl<'c> Check<'c> {
     /// Stores the matrix and the first predictions.
     fn new<K: Kernels>(
+        bits: WeightBits,
         weights: &[i8],
         (rows, columns): (usize, usize),
         first: &[i16],
         mut scratch: &'c mut [u32],
     ) -> Option<Self> {
         use zerocopy::IntoBytes;
-        let panels: &mut [u32] = carve(&mut scratch, K::TARGET.panel_words(rows, columns))?;
-        K::TARGET.encode_panels(weights, columns, panels.as_mut_bytes());
+        let panels: &mut [u32] = carve(&mut scratch, K::TARGET.panel_words(bits, rows, columns))?;
+        K::TARGET.encode_panels(bits, weights, columns, panels.as_mut_bytes());
         let padded = rows.next_multiple_of(K::TARGET.panel());
         let accumulators: &mut [u32] = carve(&mut scratch, padded / 2)?;
         accumulators.fill(0x5555_5555);
         K::store(accumulators, first);
         Some(Self {
+            bits,
             columns,
             panels,
             accumulators,
@@ -123,7 +135,13 @@ impl<'c> Check<'c> {
 
     /// Applies the changes and compares the predictions.
     fn run<K: Kernels>(&mut self, changes: &Changes<'_>, want: &[i16]) -> Option<()> {
-        K::predict(self.accumulators, self.panels, self.columns, changes);
+        K::predict(
+            self.bits,
+            self.accumulators,
+            self.panels,
+            self.columns,
+            changes,
+        );
         K::load(self.accumulators, self.got);
         ensure(self.got == want)?;
         // Storing what was loaded changes nothing.

@@ -4,6 +4,7 @@ use super::source::Source;
 use super::{carve, ensure};
 use crate::arena::words_of;
 use crate::kernels::{Kernels, Plane, naive};
+use crate::layout::WeightBits;
 use crate::quant::{round_shift, saturate_i16};
 
 /// Rows asked for at a time, at most.
@@ -11,28 +12,30 @@ const LISTED: usize = 9;
 
 /// A matrix, row-major, and the digits it is multiplied with.
 pub struct Product<'c> {
+    pub bits: WeightBits,
     pub weights: &'c [i8],
     pub columns: usize,
     pub digits: &'c [i8],
 }
 
 /// Words of scratch for a matrix, its digits and [`check`].
-fn words<K: Kernels>(rows: usize, columns: usize) -> usize {
-    let width = K::TARGET.row_columns(columns);
+fn words<K: Kernels>(bits: WeightBits, rows: usize, columns: usize) -> usize {
+    let width = K::TARGET.row_columns(bits, columns);
     words_of::<i8>(rows * columns)
         + words_of::<i8>(columns)
-        + K::TARGET.row_words(rows, columns)
+        + K::TARGET.row_words(bits, rows, columns)
         + width / 4
-        + K::TARGET.plane_words(width)
+        + K::TARGET.plane_words(bits, width)
         + LISTED
 }
 
 /// Some rows of a random matrix, in any order, repeated or missing.
 pub fn random<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Option<()> {
-    let (rows, columns) = source.shape(scratch.len(), words::<K>);
+    let bits = source.weight_bits();
+    let (rows, columns) = source.shape(scratch.len(), |r, c| words::<K>(bits, r, c));
     let weights: &mut [i8] = carve(&mut scratch, rows * columns)?;
     let digits: &mut [i8] = carve(&mut scratch, columns)?;
-    source.fill(weights, 127);
+    source.fill(weights, bits.max() as u8);
     let largest = [1, 8, 16, 32, 127][source.below(5)];
     source.fill(digits, K::TARGET.plane_max().min(largest) as u8);
     let mut list = [0; LISTED];
@@ -41,6 +44,7 @@ pub fn random<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
     }
     let count = source.below(LISTED + 1);
     let product = Product {
+        bits,
         weights,
         columns,
         digits,
@@ -51,16 +55,19 @@ pub fn random<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
 /// Values of some rows of a random matrix, each of them once.
 pub fn update<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Option<()> {
     let room = scratch.len();
-    let (rows, columns) = source.shape(room, |r, c| words::<K>(r, c) + 3 * words_of::<i16>(r));
+    let bits = source.weight_bits();
+    let (rows, columns) =
+        source.shape(room, |r, c| words::<K>(bits, r, c) + 3 * words_of::<i16>(r));
     let weights: &mut [i8] = carve(&mut scratch, rows * columns)?;
     let digits: &mut [i8] = carve(&mut scratch, columns)?;
     let values: &mut [i16] = carve(&mut scratch, rows)?;
     let want: &mut [i16] = carve(&mut scratch, rows)?;
     let list: &mut [u16] = carve(&mut scratch, rows)?;
-    source.fill(weights, 127);
+    source.fill(weights, bits.max() as u8);
     let largest = [1, 8, 16, 32][source.below(4)];
     source.fill(digits, largest);
     let product = Product {
+        bits,
         weights,
         columns,
         digits,
@@ -90,20 +97,27 @@ pub fn update<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
 
 /// One row, all products as large as they can be, of one sign.
 pub fn widest<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Option<()> {
+    let bits = source.weight_bits();
     let mut columns = 1 << 14;
-    while words::<K>(1, columns) > scratch.len() && columns > 8 {
+    while words::<K>(bits, 1, columns) > scratch.len() && columns > 8 {
         columns -= 8;
     }
     let weights: &mut [i8] = carve(&mut scratch, columns)?;
     let digits: &mut [i8] = carve(&mut scratch, columns)?;
     let largest = K::TARGET.plane_max().min(127) as i8;
-    weights.fill(if source.below(2) == 0 { 127 } else { -127 });
+    let weight = bits.max() as i8;
+    weights.fill(if source.below(2) == 0 {
+        weight
+    } else {
+        -weight
+    });
     digits.fill(if source.below(2) == 0 {
         largest
     } else {
         -largest
     });
     let product = Product {
+        bits,
         weights,
         columns,
         digits,
@@ -131,14 +145,15 @@ impl Product<'_> {
     /// The matrix and the plane as the kernels read them.
     fn store<'s, K: Kernels>(&self, scratch: &mut &'s mut [u32]) -> Option<(&'s [u32], Plane<'s>)> {
         let &Self {
+            bits,
             weights,
             columns,
             digits,
         } = self;
         let rows = weights.len() / columns.max(1);
-        let width = K::TARGET.row_columns(columns);
-        let stored: &mut [u32] = carve(scratch, K::TARGET.row_words(rows, columns))?;
-        K::TARGET.encode_rows(weights, columns, stored);
+        let width = K::TARGET.row_columns(bits, columns);
+        let stored: &mut [u32] = carve(scratch, K::TARGET.row_words(bits, rows, columns))?;
+        K::TARGET.encode_rows(bits, weights, columns, stored);
         let packed: &mut [u32] = carve(scratch, width / 4)?;
         packed.fill(0);
         for (word, four) in packed.iter_mut().zip(digits.chunks(4)) {
@@ -155,17 +170,18 @@ impl Product<'_> {
             magnitudes.sum::<u32>()
         });
         let row_sum = sums.max().unwrap_or(0);
-        let chunk = K::chunk(largest.unwrap_or(0).max(1), row_sum, width);
+        let chunk = K::chunk(bits, largest.unwrap_or(0).max(1), row_sum, width);
         ensure(chunk.is_multiple_of(8) && chunk > 0 && chunk <= width)?;
 
         // What was in the buffers must not matter.
-        let plane: &mut [u32] = carve(scratch, K::TARGET.plane_words(width))?;
+        let plane: &mut [u32] = carve(scratch, K::TARGET.plane_words(bits, width))?;
         plane.fill(0xdead_beef);
-        K::plane(packed, width, chunk, plane);
+        K::plane(bits, packed, width, chunk, plane);
         let plane = Plane {
             words: plane,
             columns: width,
             chunk,
+            bits,
         };
         Some((stored, plane))
     }

@@ -3,6 +3,7 @@
 use super::source::Source;
 use super::{carve, ensure};
 use crate::kernels::{Changes, Kernels, changes};
+use crate::layout::WeightBits;
 use crate::quant::Split;
 
 /// Words of codes of a case, at most.
@@ -15,7 +16,7 @@ pub fn random<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
     let bits = 2 + source.below(7) as u8;
     let msb_bits = 1 + source.below(usize::from(bits)) as u8;
     let split = Split::new(bits, msb_bits, true)?;
-    let words = K::TARGET.row_columns(4 + 4 * source.below(WORDS)) / 4;
+    let words = K::TARGET.row_columns(WeightBits::Eight, 4 + 4 * source.below(WORDS)) / 4;
     let codes: &mut [u32] = carve(&mut scratch, words)?;
     let applied: &mut [u32] = carve(&mut scratch, words)?;
     let before: &mut [u32] = carve(&mut scratch, words)?;

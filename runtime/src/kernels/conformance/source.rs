@@ -1,5 +1,7 @@
 //! Where the numbers of a case come from.
 
+use crate::layout::WeightBits;
+
 /// A xorshift generator: 32-bit arithmetic only, for the smallest cores.
 pub struct Source(u32);
 
@@ -51,6 +53,15 @@ impl Source {
             0 => digits.fill(extreme),
             1 => digits.fill(-extreme),
             _ => digits.fill_with(|| self.digit(largest)),
+        }
+    }
+
+    /// The width of a case's weights.
+    pub fn weight_bits(&mut self) -> WeightBits {
+        if cfg!(feature = "weights4") && self.below(2) == 0 {
+            WeightBits::Four
+        } else {
+            WeightBits::Eight
         }
     }
 

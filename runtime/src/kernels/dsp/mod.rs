@@ -32,11 +32,13 @@ mod inner;
 mod cells;
 mod dots;
 mod gate;
+#[cfg(feature = "weights4")]
+mod nibbles;
 mod predict;
 
 use super::changes::{Found, Lists};
 use super::{Changes, Kernels, Plane, cell};
-use crate::layout::Target;
+use crate::layout::{Target, WeightBits};
 use crate::quant::Split;
 use zerocopy::IntoBytes;
 
@@ -46,17 +48,35 @@ pub struct Dsp;
 impl Kernels for Dsp {
     const TARGET: Target = Target::Dsp;
 
-    fn chunk(largest: u32, row_sum: u32, columns: usize) -> usize {
-        dots::chunk(largest, row_sum, columns)
+    fn chunk(bits: WeightBits, largest: u32, row_sum: u32, columns: usize) -> usize {
+        match bits {
+            // Their sums are not scaled: no row overflows 32 bits.
+            WeightBits::Four => columns,
+            WeightBits::Eight => dots::chunk(largest, row_sum, columns),
+        }
     }
 
-    fn plane(digits: &[u32], columns: usize, _chunk: usize, words: &mut [u32]) {
+    fn plane(bits: WeightBits, digits: &[u32], columns: usize, _chunk: usize, words: &mut [u32]) {
         let digits = digits.get(..columns / 4).unwrap_or(&[]);
-        inner::plane(digits, words);
+        match bits {
+            #[cfg(feature = "weights4")]
+            WeightBits::Four => nibbles::plane(digits, words),
+            _ => inner::plane(digits, words),
+        }
     }
 
-    fn predict(accumulators: &mut [u32], panels: &[u32], columns: usize, changes: &Changes<'_>) {
-        predict::predict(accumulators, panels, columns, changes);
+    fn predict(
+        bits: WeightBits,
+        accumulators: &mut [u32],
+        panels: &[u32],
+        columns: usize,
+        changes: &Changes<'_>,
+    ) {
+        match bits {
+            #[cfg(feature = "weights4")]
+            WeightBits::Four => nibbles::predict(accumulators, panels, columns, changes),
+            _ => predict::predict(accumulators, panels, columns, changes),
+        }
     }
 
     fn load(accumulators: &[u32], predictions: &mut [i16]) {
@@ -78,11 +98,19 @@ impl Kernels for Dsp {
     }
 
     fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
-        dots::dots(rows, plane, list, sums);
+        match plane.bits {
+            #[cfg(feature = "weights4")]
+            WeightBits::Four => nibbles::dots(rows, plane, list, sums),
+            _ => dots::dots(rows, plane, list, sums),
+        }
     }
 
     fn update(rows: &[u32], plane: &Plane<'_>, list: &[u16], shift: u8, values: &mut [i16]) {
-        dots::update(rows, plane, list, shift, values);
+        match plane.bits {
+            #[cfg(feature = "weights4")]
+            WeightBits::Four => nibbles::update(rows, plane, list, shift, values),
+            _ => dots::update(rows, plane, list, shift, values),
+        }
     }
 
     fn scan(

@@ -71,6 +71,44 @@ pub unsafe fn apply(
     }
 }
 
+/// See `asm/bytes.rs`.
+#[cfg(feature = "weights4")]
+pub fn add_bytes(pair: [u32; 2], added: u32) -> [u32; 2] {
+    combine(pair, added, i16::wrapping_add)
+}
+
+/// See `asm/bytes.rs`.
+#[cfg(feature = "weights4")]
+pub fn subtract_bytes(pair: [u32; 2], taken: u32) -> [u32; 2] {
+    combine(pair, taken, i16::wrapping_sub)
+}
+
+/// Combines the bytes 0 and 2 of a word with two lanes, 1 and 3 with two.
+#[cfg(feature = "weights4")]
+fn combine([even, odd]: [u32; 2], bytes: u32, with: fn(i16, i16) -> i16) -> [u32; 2] {
+    let b = bytes.to_le_bytes().map(i16::from);
+    let two = |acc: u32, low: i16, high: i16| {
+        let [x, y] = lanes(acc);
+        word([with(x, low), with(y, high)])
+    };
+    [two(even, b[0], b[2]), two(odd, b[1], b[3])]
+}
+
+/// See `asm/bytes.rs`.
+#[cfg(feature = "weights4")]
+pub fn subtract_lanes(a: u32, b: u32) -> u32 {
+    let ([a0, a1], [b0, b1]) = (lanes(a), lanes(b));
+    word([a0.wrapping_sub(b0), a1.wrapping_sub(b1)])
+}
+
+/// See `asm/bytes.rs`.
+#[cfg(feature = "weights4")]
+pub fn multiply_add(a: u32, b: u32, sum: i32) -> i32 {
+    let products = lanes(a).into_iter().zip(lanes(b));
+    let products = products.map(|(a, b)| i32::from(a) * i32::from(b));
+    products.fold(sum, i32::wrapping_add)
+}
+
 /// Dot product of a row, from its first word on.
 fn dot(row: &[u32], plane: &[u32]) -> i32 {
     let (pairs, _) = plane.as_chunks();

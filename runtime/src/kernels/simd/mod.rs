@@ -35,13 +35,15 @@ mod arch;
 #[cfg(target_arch = "x86_64")]
 #[path = "x86/mod.rs"]
 mod arch;
+#[cfg(feature = "weights4")]
+mod nibbles;
 mod plain;
 
 pub use arch::Features;
 
 use super::changes::Found;
 use super::{Changes, Kernels, Plane, cell};
-use crate::layout::Target;
+use crate::layout::{Target, WeightBits};
 use crate::quant::{Split, round_shift, saturate_i16};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -106,18 +108,36 @@ impl<const ALLOWED: u8> Limited<ALLOWED> {
 impl<const ALLOWED: u8> Kernels for Limited<ALLOWED> {
     const TARGET: Target = Target::Simd;
 
-    fn chunk(largest: u32, row_sum: u32, columns: usize) -> usize {
-        arch::chunk(largest, row_sum, columns)
+    fn chunk(bits: WeightBits, largest: u32, row_sum: u32, columns: usize) -> usize {
+        match bits {
+            // Their sums have 32 bits.
+            WeightBits::Four => columns,
+            WeightBits::Eight => arch::chunk(largest, row_sum, columns),
+        }
     }
 
-    fn plane(digits: &[u32], columns: usize, chunk: usize, words: &mut [u32]) {
-        arch::plane(Self::features(), digits, columns, chunk, words);
+    fn plane(bits: WeightBits, digits: &[u32], columns: usize, chunk: usize, words: &mut [u32]) {
+        match bits {
+            #[cfg(feature = "weights4")]
+            WeightBits::Four => plain::plane(digits, columns, words),
+            _ => arch::plane(Self::features(), digits, columns, chunk, words),
+        }
     }
 
     #[inline]
-    fn predict(accumulators: &mut [u32], panels: &[u32], columns: usize, changes: &Changes<'_>) {
+    fn predict(
+        bits: WeightBits,
+        accumulators: &mut [u32],
+        panels: &[u32],
+        columns: usize,
+        changes: &Changes<'_>,
+    ) {
         if let Some(lists) = Entries::new(panels, columns, changes) {
-            arch::predict(Self::features(), accumulators, &lists);
+            match bits {
+                #[cfg(feature = "weights4")]
+                WeightBits::Four => nibbles::predict(accumulators, &lists),
+                _ => arch::predict(Self::features(), accumulators, &lists),
+            }
         }
     }
 
@@ -138,7 +158,11 @@ impl<const ALLOWED: u8> Kernels for Limited<ALLOWED> {
 
     #[inline]
     fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
-        arch::dots(Self::features(), rows, plane, list, sums);
+        match plane.bits {
+            #[cfg(feature = "weights4")]
+            WeightBits::Four => nibbles::dots(rows, plane, list, sums),
+            _ => arch::dots(Self::features(), rows, plane, list, sums),
+        }
     }
 
     fn update(rows: &[u32], plane: &Plane<'_>, list: &[u16], shift: u8, values: &mut [i16]) {

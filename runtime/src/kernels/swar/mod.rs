@@ -40,6 +40,8 @@
 //! | load and gate, four rows, none open | 41 | 47 | 37 | 40 |
 //! | cell, a unit | 135 | 141 | 116 | 123 |
 
+#[cfg(feature = "weights4")]
+mod nibbles;
 #[cfg(not(pg_isa = "thumb1"))]
 mod portable;
 #[cfg(pg_isa = "thumb1")]
@@ -52,7 +54,7 @@ use thumb1 as isa;
 
 use super::cell::Constants;
 use super::{Changes, Kernels, Plane};
-use crate::layout::Target;
+use crate::layout::{Target, WeightBits};
 
 /// Kernels for [`Target::Swar`].
 pub struct Swar;
@@ -65,24 +67,39 @@ const OFFSET: u32 = 0x0080_0080;
 impl Kernels for Swar {
     const TARGET: Target = Target::Swar;
 
-    fn chunk(largest: u32, row_sum: u32, columns: usize) -> usize {
+    fn chunk(bits: WeightBits, largest: u32, row_sum: u32, columns: usize) -> usize {
         const LANE: u32 = i16::MAX as u32;
         if largest.saturating_mul(row_sum) <= LANE {
             columns
         } else {
             // Eight columns of 127 and the largest digit, 32, stay below the lane's limit.
-            let safe = LANE / (127 * largest.clamp(1, Self::TARGET.plane_max()));
+            let safe = LANE / (bits.max() * largest.clamp(1, Self::TARGET.plane_max()));
             (safe as usize & !7).min(columns)
         }
     }
 
-    fn plane(digits: &[u32], columns: usize, chunk: usize, words: &mut [u32]) {
-        isa::plane(digits, columns, chunk, words);
+    fn plane(bits: WeightBits, digits: &[u32], columns: usize, chunk: usize, words: &mut [u32]) {
+        let offset = match bits {
+            #[cfg(feature = "weights4")]
+            WeightBits::Four => nibbles::OFFSET,
+            _ => OFFSET,
+        };
+        isa::plane(digits, columns, chunk, offset, words);
     }
 
     #[inline]
-    fn predict(accumulators: &mut [u32], panels: &[u32], columns: usize, changes: &Changes<'_>) {
-        isa::predict(accumulators, panels, columns, changes);
+    fn predict(
+        bits: WeightBits,
+        accumulators: &mut [u32],
+        panels: &[u32],
+        columns: usize,
+        changes: &Changes<'_>,
+    ) {
+        match bits {
+            #[cfg(feature = "weights4")]
+            WeightBits::Four => nibbles::predict(accumulators, panels, columns, changes),
+            _ => isa::predict(accumulators, panels, columns, changes),
+        }
     }
 
     fn load(accumulators: &[u32], predictions: &mut [i16]) {
@@ -95,7 +112,11 @@ impl Kernels for Swar {
 
     #[inline]
     fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
-        isa::dots(rows, plane, list, sums);
+        match plane.bits {
+            #[cfg(feature = "weights4")]
+            WeightBits::Four => nibbles::dots(rows, plane, list, sums),
+            _ => isa::dots(rows, plane, list, sums),
+        }
     }
 
     #[inline]

@@ -194,7 +194,7 @@ impl<'a> Lstm<'a> {
 
     /// Columns of a stored row.
     const fn stored_columns(&self) -> usize {
-        self.weights.target().row_columns(self.columns())
+        self.weights.row_columns()
     }
 
     /// Words of the accumulators.
@@ -245,11 +245,18 @@ impl<'a> Lstm<'a> {
         2 + if cheaper > word { cheaper } else { word }
     }
 
-    /// Words of the lists: those of changed columns, later the rows that open.
+    /// Words of the lists: those of changed columns, later the rows that open;
+    /// where predictions are recomputed, digits.
     const fn list_words(&self) -> usize {
         let rows = words_of::<u16>(self.row_count());
         let changes = self.change_words();
-        if changes > rows { changes } else { rows }
+        let longer = if changes > rows { changes } else { rows };
+        // A narrow layer's padding may be most of its digits.
+        if longer > self.applied_words() {
+            longer
+        } else {
+            self.applied_words()
+        }
     }
 
     /// The same layer with every gate open: the plain integer network of the
@@ -281,6 +288,7 @@ impl<'a> Lstm<'a> {
             + self.list_words()
             + Operand::words(
                 self.weights.target(),
+                self.weights.bits(),
                 self.stored_columns(),
                 self.largest_digit(),
             )
@@ -303,7 +311,12 @@ impl<'a> Lstm<'a> {
             a: take(&mut words, self.row_count()),
             rest: take(&mut words, self.digit_words()),
             lists: take(&mut words, self.list_words()),
-            operand: Operand::take(&mut words, self.stored_columns(), self.largest_digit()),
+            operand: Operand::take(
+                &mut words,
+                self.weights.bits(),
+                self.stored_columns(),
+                self.largest_digit(),
+            ),
         }
     }
 

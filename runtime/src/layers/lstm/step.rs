@@ -202,7 +202,13 @@ impl Lstm<'_> {
         let lists = scratch.lists.get(..room).unwrap_or(&[]);
         let applied = match found.changes(lists) {
             Some(changes) if strategy != Strategy::Dense => {
-                Selected::predict(state.accumulators, panels, columns, &changes);
+                Selected::predict(
+                    self.weights.bits(),
+                    state.accumulators,
+                    panels,
+                    columns,
+                    &changes,
+                );
                 found.columns
             }
             // The digits are up to date; the predictions follow from them.
@@ -220,7 +226,7 @@ impl Lstm<'_> {
 
     /// Recomputes the predictions from their digits, row by row.
     fn recompute_by_rows(&self, state: &mut LstmState<'_>, scratch: &mut Scratch<'_>) {
-        // The lists are longer than the digits.
+        // The lists are as long as the digits or longer.
         let digits = scratch
             .lists
             .get_mut(..state.applied.len())
@@ -246,7 +252,13 @@ impl Lstm<'_> {
             let first = (index * turn) as u32;
             let found = changes::scan_from_zero(self.split, digits, first, HEIGHT, lists);
             if let Some(changes) = found.changes(lists) {
-                Selected::predict(state.accumulators, panels, self.columns(), &changes);
+                Selected::predict(
+                    self.weights.bits(),
+                    state.accumulators,
+                    panels,
+                    self.columns(),
+                    &changes,
+                );
             }
         }
     }

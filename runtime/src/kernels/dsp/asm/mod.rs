@@ -5,6 +5,8 @@
 //! takes one cycle.
 #![allow(unsafe_code)]
 
+#[cfg(feature = "weights4")]
+mod bytes;
 mod cells;
 mod dots;
 mod gate;
@@ -12,6 +14,8 @@ mod plane;
 mod predict;
 mod scan;
 
+#[cfg(feature = "weights4")]
+pub use bytes::{add_bytes, multiply_add, subtract_bytes, subtract_lanes};
 pub use cells::{cells, clamp};
 pub use dots::{sums, update};
 pub use gate::load_within;

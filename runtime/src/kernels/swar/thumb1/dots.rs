@@ -24,8 +24,9 @@ struct Job {
     chunk: usize,
 }
 
-/// See [`crate::kernels::Kernels::plane`].
-pub fn plane(digits: &[u32], columns: usize, chunk: usize, words: &mut [u32]) {
+/// See [`crate::kernels::Kernels::plane`]; `offset` is what weights are stored
+/// with, in two lanes.
+pub fn plane(digits: &[u32], columns: usize, chunk: usize, offset: u32, words: &mut [u32]) {
     let digits = digits.get(..columns / 4).unwrap_or(&[]);
     let mut words = words;
     for part in digits.chunks((chunk / 4).max(2)) {
@@ -42,7 +43,7 @@ pub fn plane(digits: &[u32], columns: usize, chunk: usize, words: &mut [u32]) {
             sum = sum.wrapping_add(even).wrapping_add(odd);
             *pair = combine(even, odd);
         }
-        *start = sum.wrapping_mul(OFFSET).wrapping_neg();
+        *start = sum.wrapping_mul(offset).wrapping_neg();
         words = rest.get_mut(2 * part.len()..).unwrap_or(&mut []);
     }
 }
