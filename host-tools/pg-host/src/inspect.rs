@@ -6,7 +6,7 @@ use pg_runtime::audio::{HOP, SAMPLE_RATE, WINDOW};
 use pg_runtime::engine::SAVE_HEADER;
 use pg_runtime::gate::GateKind;
 use pg_runtime::layers::Layer;
-use pg_runtime::layout::Matrix;
+use pg_runtime::layout::{Matrix, WeightBits};
 use serde::Serialize;
 use std::fmt;
 
@@ -191,10 +191,13 @@ fn parameters(matrix: &Matrix<'_>) -> usize {
 }
 
 fn copies(matrix: &Matrix<'_>) -> &'static str {
-    match (matrix.has_panels(), matrix.has_rows()) {
-        (true, true) => "panels + rows",
-        (true, false) => "panels",
-        _ => "rows",
+    match (matrix.has_panels(), matrix.has_rows(), matrix.bits()) {
+        (true, true, WeightBits::Eight) => "panels + rows",
+        (true, false, WeightBits::Eight) => "panels",
+        (_, _, WeightBits::Eight) => "rows",
+        (true, true, WeightBits::Four) => "panels + rows of 4 bits",
+        (true, false, WeightBits::Four) => "panels of 4 bits",
+        (_, _, WeightBits::Four) => "rows of 4 bits",
     }
 }
 

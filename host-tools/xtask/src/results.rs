@@ -19,7 +19,7 @@ struct Variant {
     name: &'static str,
     title: &'static str,
     set: &'static [&'static str],
-    /// Whether only the mode differs from the first variant.
+    /// Whether the epochs in floating point are those of the first variant.
     shares_float_epochs: bool,
     seeds: &'static [u64],
 }
@@ -48,7 +48,7 @@ const VARIANTS: [Variant; 5] = [
             "model.activation_bits=4",
             "model.weight_bits=4",
         ],
-        shares_float_epochs: false,
+        shares_float_epochs: true,
         seeds: &[1],
     },
     Variant {
@@ -166,7 +166,7 @@ fn one(variant: &Variant, seed: u64, options: &Options) -> Result<Option<Value>>
         for set in variant.set {
             command.args(["--set", set]);
         }
-        // Variants that differ in the mode alone share the epochs in floating point.
+        // What differs in the quantised epochs alone shares those before.
         let shared = options.out.join(format!("pg-seed{seed}"));
         if variant.shares_float_epochs && shared.join("float.safetensors").is_file() {
             command.arg("--float-from").arg(shared);

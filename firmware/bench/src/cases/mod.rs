@@ -1,5 +1,6 @@
 //! What is measured.
 
+mod columns;
 mod engine;
 mod gemv;
 mod lstm;
@@ -42,6 +43,7 @@ pub fn run<M: Meter>(
     known_loop(meter)?;
     engine::run(image, inputs, arena, meter)?;
     lstm::run(image, inputs, arena, meter)?;
+    columns::run(arena, meter)?;
     gemv::run(arena, meter)
 }
 

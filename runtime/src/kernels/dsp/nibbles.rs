@@ -5,8 +5,8 @@
 //! As in [`crate::kernels::swar`], columns are summed in bytes, eight rows a
 //! word, and a sum of up to [`COLUMNS`] columns is added to the accumulators
 //! as one column of bytes: `uxtab16` twice for four rows. A column of 16 rows
-//! is two loads, two `and` with a shift, and four additions, 11 cycles without
-//! a loop where 8-bit weights take 13.
+//! is two loads, two masks with a shift, and four additions: 14 cycles a column
+//! with all that belongs to it, and some 100 a panel for widening and calls.
 //!
 //! # Update pass
 //!
@@ -14,8 +14,9 @@
 //! in two lanes, and the plane has the digits for them: `(x0, x2)` and
 //! `(x1, x3)` for every four, behind a first word of `-8 * sum x`. Eight
 //! columns of a row are a load, four masks and four dual multiplications, 9
-//! cycles where 8-bit weights take 8. Sums are not scaled: `2^14 columns * 15 *
-//! 128 < 2^25`.
+//! cycles where 8-bit weights take 8, and with the digits, which two rows share
+//! here and four there, 13 where they take 10.5. Sums are not scaled: `2^14
+//! columns * 15 * 128 < 2^25`.
 #![allow(unsafe_code)]
 
 use super::inner;
@@ -25,7 +26,6 @@ use crate::quant::{round_shift, saturate_i16};
 
 /// Columns whose sums fit a byte.
 const COLUMNS: usize = 17;
-const LOW: u32 = 0x0f0f_0f0f;
 /// What an entry stands for: bytes of a column of 8-bit weights in a panel.
 const HEIGHT: usize = Target::Dsp.panel();
 /// Words of a column in a panel.
@@ -91,28 +91,14 @@ pub fn predict(accumulators: &mut [u32], panels: &[u32], columns: usize, changes
 ///
 /// # Safety
 ///
-/// Every entry is that of a column of the panel.
+/// There is an entry or more, and each is that of a column of the panel.
 #[inline(always)]
 unsafe fn sum(panel: *const u32, list: &[u32]) -> [u32; 2 * WORDS] {
-    let [mut a, mut h] = [[0u32; WORDS]; 2];
-    let mut add = |entry: u32| {
-        let column = panel.wrapping_byte_add(entry as usize / 2);
-        // SAFETY: the caller's promise.
-        let words: [u32; WORDS] = unsafe { column.cast::<[u32; WORDS]>().read() };
-        for (j, w) in words.into_iter().enumerate() {
-            a[j] = a[j].wrapping_add(w);
-            h[j] = h[j].wrapping_add((w >> 4) & LOW);
-        }
-    };
-    // Two a turn: the loop costs as much as a third of a column.
-    let (pairs, rest) = list.as_chunks::<2>();
-    for &[first, second] in pairs {
-        add(first);
-        add(second);
-    }
-    if let &[last] = rest {
-        add(last);
-    }
+    let mut sums = [[0u32; WORDS]; 2];
+    let ends = list.as_ptr_range();
+    // SAFETY: the caller's promise; a list is cut into parts that are not empty.
+    unsafe { inner::add_columns(panel, ends.start, ends.end, &mut sums) };
+    let [a, h] = sums;
     let low = |j: usize| a[j].wrapping_sub(h[j] << 4);
     [low(0), h[0], low(1), h[1]]
 }
@@ -133,49 +119,14 @@ pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
             sums.fill(0);
             continue;
         };
+        let mut two = [start as i32; 2];
+        let both = there.map(|index| row(index.unwrap_or(any)));
         // SAFETY: both rows lie in `rows`, and the plane is whole.
-        let two = unsafe {
-            let rows = there.map(|index| row(index.unwrap_or(any)));
-            dot(rows, words.as_ptr(), stored)
-        };
+        unsafe { inner::multiply(&both, words.as_ptr(), stored, &mut two) };
         for ((sum, two), there) in sums.iter_mut().zip(two).zip(there) {
-            *sum = if there.is_some() {
-                two.wrapping_add(start as i32)
-            } else {
-                0
-            };
+            *sum = if there.is_some() { two } else { 0 };
         }
     }
-}
-
-/// Dot products of the stored weights of two rows of `stored` words.
-///
-/// # Safety
-///
-/// Both rows have that many words, and the plane four times as many.
-#[inline(always)]
-unsafe fn dot(mut rows: [*const u32; 2], mut plane: *const u32, stored: usize) -> [i32; 2] {
-    const LANES: u32 = 0x000f_000f;
-    let mut sums = [0i32; 2];
-    let end = plane.wrapping_add(4 * stored);
-    while plane != end {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let x: [u32; 4] = plane.cast::<[u32; 4]>().read();
-            plane = plane.add(4);
-            for (sum, row) in sums.iter_mut().zip(&mut rows) {
-                let w = row.read();
-                *row = row.add(1);
-                // Lanes 0 and 2 of the first four columns, 1 and 3, then of
-                // the second four.
-                *sum = inner::multiply_add(w & LANES, x[0], *sum);
-                *sum = inner::multiply_add((w >> 8) & LANES, x[1], *sum);
-                *sum = inner::multiply_add((w >> 4) & LANES, x[2], *sum);
-                *sum = inner::multiply_add((w >> 12) & LANES, x[3], *sum);
-            }
-        }
-    }
-    sums
 }
 
 /// See [`crate::kernels::Kernels::update`].

@@ -101,12 +101,65 @@ pub fn subtract_lanes(a: u32, b: u32) -> u32 {
     word([a0.wrapping_sub(b0), a1.wrapping_sub(b1)])
 }
 
-/// See `asm/bytes.rs`.
+/// See `asm/nibbles.rs`.
+///
+/// # Safety
+///
+/// From `list` to `end` there are entries, each twice the offset of two words
+/// of the panel.
 #[cfg(feature = "weights4")]
-pub fn multiply_add(a: u32, b: u32, sum: i32) -> i32 {
-    let products = lanes(a).into_iter().zip(lanes(b));
-    let products = products.map(|(a, b)| i32::from(a) * i32::from(b));
-    products.fold(sum, i32::wrapping_add)
+#[allow(unsafe_code)]
+pub unsafe fn add_columns(
+    panel: *const u32,
+    mut list: *const u32,
+    end: *const u32,
+    sums: &mut [[u32; 2]; 2],
+) {
+    *sums = [[0; 2]; 2];
+    while list != end {
+        // SAFETY: the caller's promise.
+        let words: [u32; 2] = unsafe {
+            let column = panel.wrapping_byte_add(list.read() as usize / 2);
+            list = list.add(1);
+            column.cast::<[u32; 2]>().read()
+        };
+        for (j, w) in words.into_iter().enumerate() {
+            sums[0][j] = sums[0][j].wrapping_add(w);
+            sums[1][j] = sums[1][j].wrapping_add((w >> 4) & 0x0f0f_0f0f);
+        }
+    }
+}
+
+/// See `asm/nibbles.rs`.
+///
+/// # Safety
+///
+/// Both rows have so many words, and the plane four times as many.
+#[cfg(feature = "weights4")]
+#[allow(unsafe_code)]
+pub unsafe fn multiply(
+    rows: &[*const u32; 2],
+    plane: *const u32,
+    blocks: usize,
+    sums: &mut [i32; 2],
+) {
+    for (row, sum) in rows.iter().zip(sums) {
+        for k in 0..blocks {
+            // SAFETY: the caller's promise.
+            let (w, x) = unsafe {
+                (
+                    row.add(k).read(),
+                    plane.add(4 * k).cast::<[u32; 4]>().read(),
+                )
+            };
+            for (shift, x) in [0, 8, 4, 12].into_iter().zip(x) {
+                let weights = lanes((w >> shift) & 0x000f_000f);
+                let products = weights.into_iter().zip(lanes(x));
+                let products = products.map(|(w, x)| i32::from(w) * i32::from(x));
+                *sum = products.fold(*sum, i32::wrapping_add);
+            }
+        }
+    }
 }
 
 /// Dot product of a row, from its first word on.

@@ -49,20 +49,3 @@ pub fn subtract_lanes(a: u32, b: u32) -> u32 {
     }
     lanes
 }
-
-/// `sum + a0 b0 + a1 b1` over the signed lanes.
-#[inline(always)]
-pub fn multiply_add(a: u32, b: u32, mut sum: i32) -> i32 {
-    // SAFETY: reads and writes these registers only.
-    unsafe {
-        asm!(
-            dsp!(),
-            "smlad {sum}, {a}, {b}, {sum}",
-            sum = inout(reg) sum,
-            a = in(reg) a,
-            b = in(reg) b,
-            options(pure, nomem, nostack, preserves_flags),
-        );
-    }
-    sum
-}

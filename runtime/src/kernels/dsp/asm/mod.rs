@@ -10,15 +10,19 @@ mod bytes;
 mod cells;
 mod dots;
 mod gate;
+#[cfg(feature = "weights4")]
+mod nibbles;
 mod plane;
 mod predict;
 mod scan;
 
 #[cfg(feature = "weights4")]
-pub use bytes::{add_bytes, multiply_add, subtract_bytes, subtract_lanes};
+pub use bytes::{add_bytes, subtract_bytes, subtract_lanes};
 pub use cells::{cells, clamp};
 pub use dots::{sums, update};
 pub use gate::load_within;
+#[cfg(feature = "weights4")]
+pub use nibbles::{add_columns, multiply};
 pub use plane::plane;
 pub use predict::{BATCH, apply};
 pub use scan::scan;

@@ -26,11 +26,15 @@
 mod cells;
 mod dots;
 mod gate;
+#[cfg(feature = "weights4")]
+mod nibbles;
 mod predict;
 
 pub use cells::cells;
 pub use dots::{dots, plane};
 pub use gate::load_within;
+#[cfg(feature = "weights4")]
+pub use nibbles::{add_columns, sum};
 pub use predict::predict;
 
 use super::lanes;
@@ -54,14 +58,6 @@ pub const fn sums(word: u32) -> [u32; 2] {
 #[inline(always)]
 pub const fn sums_of(bytes: u32, _lanes: u32) -> [u32; 2] {
     [bytes, bytes]
-}
-
-/// What a word of weights and two words of a plane add to a dot product.
-#[cfg(feature = "weights4")]
-#[inline(always)]
-pub const fn product(word: u32, x: u32, y: u32) -> u32 {
-    word.wrapping_mul(x)
-        .wrapping_add(rev16(word).wrapping_mul(y))
 }
 
 /// The offset of 128 in four bytes, as both sums hold it.
