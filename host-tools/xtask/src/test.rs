@@ -2,8 +2,8 @@
 
 use crate::shell::{build_host, cargo, pg_host, run as show};
 use crate::{aarch64, conformance, setup};
-use anyhow::Result;
-use std::path::Path;
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
 
 /// Cores the runtime must build for, without a standard library.
 const NO_STD_TARGETS: [&str; 7] = [
@@ -22,8 +22,6 @@ const BENCH_TARGETS: [&str; 3] = [
     "thumbv7em-none-eabihf",
     "riscv32imac-unknown-none-elf",
 ];
-
-const BOARDS: [&str; 4] = ["mps2-an386", "microbit", "mps2-an505", "riscv-virt"];
 
 pub fn run() -> Result<()> {
     let start = std::time::Instant::now();
@@ -67,7 +65,13 @@ fn runtime() -> Result<()> {
     run_cargo(&[&tests[..], &["--release"]].concat())?;
     for target in NO_STD_TARGETS {
         let build = ["build", "--locked", "--release", "-p", "pg-runtime"];
-        run_cargo(&[&build[..], &["--features", "defmt", "--target", target]].concat())?;
+        run_cargo(
+            &[
+                &build[..],
+                &["--features", "defmt,weights4", "--target", target],
+            ]
+            .concat(),
+        )?;
     }
     Ok(())
 }
@@ -92,8 +96,7 @@ fn lints() -> Result<()> {
             .args(["test", "--locked", "-p", "pg-app"])
             .current_dir("firmware"),
     )?;
-    for board in BOARDS {
-        let folder = Path::new("firmware/boards").join(board);
+    for folder in boards()? {
         run_cargo_in(
             &folder,
             &["clippy", "--locked", "--release", "--", "-D", "warnings"],
@@ -147,4 +150,15 @@ fn emulators() -> Result<()> {
 /// No kernel got slower than its record.
 fn benches() -> Result<()> {
     show(&mut pg_host(["bench", "--check"]))
+}
+
+/// Folders of the boards' crates, by name.
+fn boards() -> Result<Vec<PathBuf>> {
+    let folder = std::fs::read_dir("firmware/boards").context("reading firmware/boards")?;
+    let mut boards = folder
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<PathBuf>>>()?;
+    boards.retain(|board| board.join("Cargo.toml").is_file());
+    boards.sort();
+    Ok(boards)
 }

@@ -34,14 +34,7 @@ pub mod conformance;
 pub mod dsp;
 pub mod gate;
 pub mod naive;
-#[cfg(any(
-    all(target_arch = "x86_64", target_feature = "sse2"),
-    all(
-        target_arch = "aarch64",
-        target_feature = "neon",
-        target_endian = "little"
-    ),
-))]
+#[cfg(pg_isa = "simd")]
 pub mod simd;
 pub mod swar;
 
@@ -117,11 +110,7 @@ pub trait Kernels {
         let mut sums = [0; BLOCK];
         for list in list.chunks(BLOCK) {
             Self::dots(rows, plane, list, &mut sums);
-            for (&row, &sum) in list.iter().zip(&sums) {
-                if let Some(value) = values.get_mut(usize::from(row)) {
-                    *value = saturate_i16(i32::from(*value) + round_shift(sum, shift));
-                }
-            }
+            add_sums(list, &sums, shift, values);
         }
     }
 
@@ -167,29 +156,24 @@ pub trait Kernels {
     }
 }
 
+/// Adds sums, after [`round_shift`] by `shift`, to the values of the listed
+/// rows, saturated. Rows without a value are passed over.
+pub(crate) fn add_sums(list: &[u16], sums: &[i32], shift: u8, values: &mut [i16]) {
+    for (&row, &sum) in list.iter().zip(sums) {
+        if let Some(value) = values.get_mut(usize::from(row)) {
+            *value = saturate_i16(i32::from(*value) + round_shift(sum, shift));
+        }
+    }
+}
+
 /// The kernels of the target this is compiled for.
-#[cfg(any(
-    all(target_arch = "x86_64", target_feature = "sse2"),
-    all(
-        target_arch = "aarch64",
-        target_feature = "neon",
-        target_endian = "little"
-    ),
-))]
+#[cfg(pg_isa = "simd")]
 pub type Selected = simd::Simd;
 /// The kernels of the target this is compiled for.
 #[cfg(pg_isa = "dsp")]
 pub type Selected = dsp::Dsp;
+#[cfg(not(any(pg_isa = "simd", pg_isa = "dsp")))]
 /// The kernels of the target this is compiled for.
-#[cfg(not(any(
-    all(target_arch = "x86_64", target_feature = "sse2"),
-    all(
-        target_arch = "aarch64",
-        target_feature = "neon",
-        target_endian = "little"
-    ),
-    pg_isa = "dsp",
-)))]
 pub type Selected = swar::Swar;
 
 #[cfg(test)]

@@ -20,9 +20,8 @@
 #![allow(unsafe_code)]
 
 use super::inner;
-use crate::kernels::{BLOCK, Changes, Plane};
+use crate::kernels::{BLOCK, Changes, Plane, add_sums};
 use crate::layout::Target;
-use crate::quant::{round_shift, saturate_i16};
 
 /// Columns whose sums fit a byte.
 const COLUMNS: usize = 17;
@@ -134,10 +133,6 @@ pub fn update(rows: &[u32], plane: &Plane<'_>, list: &[u16], shift: u8, values: 
     let mut sums = [0; BLOCK];
     for list in list.chunks(BLOCK) {
         dots(rows, plane, list, &mut sums);
-        for (&row, &sum) in list.iter().zip(&sums) {
-            if let Some(value) = values.get_mut(usize::from(row)) {
-                *value = saturate_i16(i32::from(*value) + round_shift(sum, shift));
-            }
-        }
+        add_sums(list, &sums, shift, values);
     }
 }

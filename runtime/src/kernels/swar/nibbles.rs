@@ -34,6 +34,7 @@ pub const OFFSET: u32 = 0x0008_0008;
 /// Columns whose sums fit a byte.
 const COLUMNS: usize = 17;
 /// The lower halves of the bytes of a word.
+#[cfg(not(pg_isa = "thumb1"))]
 const LOW: u32 = 0x0f0f_0f0f;
 /// What an entry stands for: bytes of a column of 8-bit weights in a panel.
 const HEIGHT: usize = Target::Swar.panel();
