@@ -143,6 +143,8 @@ lower than these.
 {table}
 With every gate open the shipped weights reach {:.2} % on the test split.
 
+What gating rows in groups does to accuracy, sparsity and cycles: [`granularity.md`](granularity.md).
+
 Each run's command and wall time are in `results.json`. To repeat them:
 
     cargo xtask results --data DIR      # DIR holds manifest.csv and the clips
