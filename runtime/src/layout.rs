@@ -180,10 +180,7 @@ impl Target {
     pub const fn entry_cost(self) -> usize {
         match self {
             Self::Swar => 11,
-            // 11 of them the columns; the rest is the list itself, given up
-            // where most digits change, so that such a step stays within 15 %
-            // of a dense one.
-            Self::Dsp => 14,
+            Self::Dsp => 12,
             Self::Simd => 14,
         }
     }
