@@ -8,7 +8,10 @@ use crate::image::{
 };
 use crate::mel::mel_filters;
 use crate::model::{ModelKind, Readout, TrainedModel};
-use crate::quantise::{join_columns, quantise_recurrent, quantise_rows, requant};
+use crate::quantise::{
+    NARROW_LIMIT, Rows as RecurrentRows, join_columns, narrow_sum, quantise_recurrent,
+    quantise_rows, requant,
+};
 use anyhow::{Context, Result, bail, ensure};
 use pg_runtime::activation::T_FRACTION;
 use pg_runtime::audio::BandNorm;
@@ -165,6 +168,7 @@ fn lstm(model: &TrainedModel, split: Split, options: &ExportOptions) -> Result<L
         model.scale_h,
         split,
     );
+    let (rows, doublings) = refined(rows, model.scale_h, split, columns);
     let units: Vec<f64> = rows.units(model.scale_h).collect();
     let pre = if rows.narrow {
         split.shift()
@@ -205,8 +209,38 @@ fn lstm(model: &TrainedModel, split: Split, options: &ExportOptions) -> Result<L
         post,
         hidden_requant,
         copies: options.copies,
-        weight_bits: options.weight_bits(meta.weight_bits),
+        weight_bits: options.weight_bits(meta.weight_bits + doublings),
     })
+}
+
+/// Largest unit of a prediction that a multiplier below 2^15 brings to Q20.
+const LARGEST_STEP: f64 = 1.0 / 32.0;
+
+/// The same rows in halves, quarters, ... of their units, if these are too
+/// coarse for the multipliers: few bits of weights and activations make them
+/// so. Every number doubles, so nothing that is computed changes; the doublings
+/// are the bits that the weights gain.
+fn refined(
+    mut rows: RecurrentRows,
+    scale_h: f32,
+    split: Split,
+    columns: usize,
+) -> (RecurrentRows, u8) {
+    let mut doublings = 0;
+    loop {
+        let largest = rows.units(scale_h).fold(0.0, f64::max);
+        let pre = if rows.narrow { split.shift() } else { 0 };
+        let fits = rows.codes.iter().all(|c| c.abs() <= 63.0);
+        if largest * f64::from(1u32 << pre) < LARGEST_STEP || !fits {
+            return (rows, doublings);
+        }
+        rows.codes.iter_mut().for_each(|c| *c *= 2.0);
+        rows.scales.iter_mut().for_each(|s| *s /= 2.0);
+        rows.bias.iter_mut().for_each(|b| *b *= 2);
+        let sums = rows.codes.chunks(columns).zip(&rows.bias);
+        rows.narrow &= { sums }.all(|(row, &b)| narrow_sum(row, b, split) <= NARROW_LIMIT);
+        doublings += 1;
+    }
 }
 
 /// From the trainer's order of rows, gate after gate, to the runtime's, unit
@@ -327,4 +361,31 @@ fn test_frames(inputs: usize, split: Split) -> Vec<Vec<i8>> {
     (0..TEST_FRAMES)
         .map(|_| (0..inputs).map(|_| next()).collect())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coarse_rows_are_counted_in_parts_of_their_units() {
+        let split = Split::new(4, 4, true).expect("a split");
+        let rows = RecurrentRows {
+            codes: vec![7.0, -3.0, 1.0, 0.0],
+            scales: vec![0.5, 0.25],
+            bias: vec![3, -2],
+            narrow: true,
+        };
+        let (refined_rows, doublings) = refined(rows.clone(), 0.25, split, 2);
+        // 0.5 * 0.25 = 1/8 is above 1/32 until it is halved three times.
+        assert_eq!(doublings, 3);
+        assert_eq!(refined_rows.codes, [56.0, -24.0, 8.0, 0.0]);
+        assert_eq!(refined_rows.bias, [24, -16]);
+        assert_eq!(refined_rows.scales, [0.0625, 0.03125]);
+        let fine = RecurrentRows {
+            scales: vec![0.01, 0.01],
+            ..rows
+        };
+        assert_eq!(refined(fine.clone(), 0.25, split, 2), (fine, 0));
+    }
 }
