@@ -28,6 +28,8 @@
 
 pub mod cell;
 pub mod changes;
+#[cfg(feature = "conv")]
+pub mod columns;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 #[cfg(any(test, pg_isa = "dsp"))]

@@ -3,6 +3,8 @@
 //! A step reads the codes or logits of the layer before, updates the layer's
 //! own state, and writes codes or logits for the next.
 
+#[cfg(feature = "conv")]
+pub mod conv;
 mod dense;
 mod lstm;
 mod map;
