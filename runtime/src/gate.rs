@@ -52,6 +52,18 @@ pub struct Gate<'a> {
 }
 
 impl<'a> Gate<'a> {
+    /// A gate with one threshold, in accumulator units, per block of `block`
+    /// consecutive outputs; none for [`GateKind::Open`]. An output without a
+    /// threshold is open.
+    #[must_use]
+    pub const fn new(kind: GateKind, block: usize, thresholds: &'a [i32]) -> Self {
+        Self {
+            kind,
+            block,
+            thresholds,
+        }
+    }
+
     /// The kind of test.
     #[must_use]
     pub const fn kind(&self) -> GateKind {

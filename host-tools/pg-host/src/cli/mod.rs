@@ -3,6 +3,7 @@
 #[cfg(feature = "bench")]
 mod bench;
 mod boards;
+mod conform;
 mod data;
 mod export;
 mod measure;
@@ -46,6 +47,8 @@ enum Command {
     /// Count instructions and model cycles of kernels and layers on emulated cores.
     #[cfg(feature = "bench")]
     Bench(bench::Bench),
+    /// Run the integer convolution on vectors (.npz) and compare every number.
+    Conform(conform::Conform),
     /// List the boards.
     Boards,
     /// Check, fetch or pack a data set.
@@ -76,6 +79,7 @@ pub fn run() -> Result<()> {
         Command::Emulate(c) => c.run(),
         #[cfg(feature = "bench")]
         Command::Bench(c) => c.run(),
+        Command::Conform(c) => c.run(),
         Command::Boards => boards::list(),
         Command::Data(c) => c.run(),
     }
@@ -92,10 +96,16 @@ fn target(name: &str) -> Result<Target, String> {
 /// Prints as JSON or in words.
 fn show(value: &(impl Serialize + std::fmt::Display), json: bool) -> Result<()> {
     if json {
-        let text = serde_json::to_string_pretty(value).context("writing JSON")?;
-        println!("{text}");
+        show_json(value)?;
     } else {
         println!("{value}");
     }
+    Ok(())
+}
+
+/// Prints as JSON.
+fn show_json(value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).context("writing JSON")?;
+    println!("{text}");
     Ok(())
 }
