@@ -68,7 +68,7 @@ fn runtime() -> Result<()> {
         run_cargo(
             &[
                 &build[..],
-                &["--features", "defmt,weights4", "--target", target],
+                &["--features", "conv,defmt,weights4", "--target", target],
             ]
             .concat(),
         )?;

@@ -3,6 +3,8 @@
 
 mod pixel;
 mod run;
+#[cfg(test)]
+mod tests;
 
 pub use pixel::{Output, Visit};
 
