@@ -13,6 +13,7 @@ pub mod inspect;
 pub mod mel;
 pub mod model;
 pub mod quantise;
+pub mod sddmm;
 pub mod spotter;
 pub mod stream;
 #[cfg(feature = "train")]
