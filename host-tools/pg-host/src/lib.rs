@@ -11,6 +11,7 @@ pub mod image;
 pub mod inspect;
 pub mod mel;
 pub mod model;
+pub mod network;
 pub mod quantise;
 pub mod spotter;
 pub mod stream;
