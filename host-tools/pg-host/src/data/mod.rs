@@ -11,8 +11,10 @@
 //! accuracy measured on voices heard in training says little about new ones.
 
 pub mod audio;
+pub mod cifar;
 #[cfg(feature = "fetch")]
 pub mod fetch;
+pub mod images;
 mod manifest;
 pub mod pack;
 pub mod reduce;

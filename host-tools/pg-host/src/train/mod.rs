@@ -10,6 +10,7 @@ mod augment;
 mod checkpoint;
 mod corpus;
 mod features;
+pub mod image;
 mod lstm;
 mod math;
 mod matmul;
@@ -19,6 +20,7 @@ mod options;
 mod progress;
 mod random;
 pub mod recipe;
+mod simd;
 mod tally;
 mod trainer;
 

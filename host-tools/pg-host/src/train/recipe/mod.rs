@@ -3,6 +3,8 @@ mod check;
 mod fields;
 mod overrides;
 
+pub(in crate::train) use overrides::overridden;
+
 pub use fields::{
     Augmentation, Features, Gate, Granularity, Mode, Model, Pressure, Recipe, Training, Validation,
 };
