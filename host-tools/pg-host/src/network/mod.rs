@@ -45,6 +45,7 @@
 pub mod model;
 mod nets;
 mod parameters;
+pub mod report;
 mod shape;
 
 pub use nets::{resnet20, shiftnet20, shufflenet_v2_05x};

@@ -6,6 +6,7 @@
 //! random is a function of the seed and of a counter, so a run that is killed
 //! and resumed gives the same numbers as one that is not.
 
+mod any_recipe;
 mod augment;
 mod checkpoint;
 mod corpus;
@@ -24,6 +25,7 @@ mod simd;
 mod tally;
 mod trainer;
 
+pub use any_recipe::AnyRecipe;
 pub use options::{Backend, TrainOptions};
 pub use recipe::Recipe;
 pub use tally::Record;

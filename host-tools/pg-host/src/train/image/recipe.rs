@@ -343,7 +343,10 @@ impl ImageRecipe {
         whole("training.epochs", t.epochs, 1, 100_000)?;
         for (name, v) in [
             ("training.learning_rate", t.learning_rate),
-            ("training.threshold_learning_rate", t.threshold_learning_rate),
+            (
+                "training.threshold_learning_rate",
+                t.threshold_learning_rate,
+            ),
             ("training.clip_learning_rate", t.clip_learning_rate),
         ] {
             positive(name, v)?;
@@ -369,7 +372,10 @@ mod tests {
         for (name, text) in BUILT_IN {
             let recipe = ImageRecipe::parse(text).unwrap();
             assert_eq!(recipe.name, name);
-            assert_eq!(ImageRecipe::parse(&recipe.to_toml().unwrap()).unwrap(), recipe);
+            assert_eq!(
+                ImageRecipe::parse(&recipe.to_toml().unwrap()).unwrap(),
+                recipe
+            );
         }
     }
 
@@ -378,7 +384,10 @@ mod tests {
         let text = BUILT_IN[0].1;
         let error = |from: &str, to: &str| {
             assert!(text.contains(from), "{from}");
-            format!("{:#}", ImageRecipe::parse(&text.replacen(from, to, 1)).unwrap_err())
+            format!(
+                "{:#}",
+                ImageRecipe::parse(&text.replacen(from, to, 1)).unwrap_err()
+            )
         };
         for (from, to, named) in [
             ("target = 1.0", "tarket = 1.0", "tarket"),

@@ -3,11 +3,11 @@ mod check;
 mod fields;
 mod overrides;
 
-pub(in crate::train) use overrides::overridden;
-
 pub use fields::{
     Augmentation, Features, Gate, Granularity, Mode, Model, Pressure, Recipe, Training, Validation,
 };
+
+pub(in crate::train) use overrides::overridden;
 
 use super::lstm::{Arithmetic, LstmSpec};
 use crate::model::ModelKind;

@@ -162,7 +162,7 @@ pub fn forward<S: Simd>(
     scale_x: f32,
     weights: &Weights,
     gate: Option<Gate<'_>>,
-    mut tape: GateTape<'_>,
+    tape: GateTape<'_>,
     scratch: &mut Scratch,
     out: &mut [f32],
     sums: &mut [f32],

@@ -1,0 +1,100 @@
+//! Batches: which images, cropped and flipped how, as codes.
+use super::recipe::ImageRecipe;
+use crate::data::images::Images;
+use crate::network::model::InputCodes;
+use crate::train::random::{Purpose, stream};
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use rayon::prelude::*;
+
+/// Makes batches of one split. Everything random is a function of the seed, the
+/// epoch and the image, so any step can be made again by itself.
+pub struct Batches<'a> {
+    images: &'a Images,
+    recipe: &'a ImageRecipe,
+    tables: [[f32; 256]; 3],
+    order: (u64, Vec<usize>),
+}
+
+impl<'a> Batches<'a> {
+    /// Batches of `images`.
+    pub fn new(images: &'a Images, recipe: &'a ImageRecipe, codes: &InputCodes) -> Self {
+        Self {
+            images,
+            recipe,
+            tables: std::array::from_fn(|c| codes.table(c).map(f32::from)),
+            order: (u64::MAX, Vec::new()),
+        }
+    }
+
+    /// Steps in an epoch: whole batches only.
+    pub fn per_epoch(&self) -> u64 {
+        (self.images.len() / self.recipe.training.batch) as u64
+    }
+
+    /// Codes `[N, H, W, C]` and labels of training step `step`.
+    pub fn training(&mut self, step: u64) -> (Vec<f32>, Vec<usize>) {
+        let (epoch, within) = (step / self.per_epoch(), step % self.per_epoch());
+        if self.order.0 != epoch {
+            let mut order: Vec<usize> = (0..self.images.len()).collect();
+            let mut rng = stream(self.recipe.seed, Purpose::Batch, epoch);
+            order.shuffle(&mut rng);
+            self.order = (epoch, order);
+        }
+        let batch = self.recipe.training.batch;
+        let first = within as usize * batch;
+        let chosen = &self.order.1[first..first + batch];
+        let labels = chosen.iter().map(|k| self.images.labels()[*k]).collect();
+        let size = self.size();
+        let mut out = vec![0.0; batch * size];
+        out.par_chunks_mut(size).zip(chosen).for_each(|(out, k)| {
+            let draw = epoch * self.images.len() as u64 + *k as u64;
+            let mut rng = stream(self.recipe.seed, Purpose::Clip, draw);
+            let pad = self.recipe.augmentation.pad;
+            let offset = [0, 1].map(|_| rng.random_range(0..=2 * pad) as isize - pad as isize);
+            let flip = rng.random_bool(0.5) && self.recipe.augmentation.flip;
+            self.codes(*k, offset, flip, out);
+        });
+        (out, labels)
+    }
+
+    /// Codes and labels of images `first..first + n`, as they are.
+    pub fn plain(&self, first: usize, n: usize) -> (Vec<f32>, Vec<usize>) {
+        let n = n.min(self.images.len() - first);
+        let size = self.size();
+        let mut out = vec![0.0; n * size];
+        out.par_chunks_mut(size)
+            .enumerate()
+            .for_each(|(i, out)| self.codes(first + i, [0, 0], false, out));
+        (out, self.images.labels()[first..first + n].to_vec())
+    }
+
+    /// Numbers of one input.
+    fn size(&self) -> usize {
+        3 * self.recipe.input.size * self.recipe.input.size
+    }
+
+    /// The codes of image `k`, a crop around its middle moved by `offset`. Pixels
+    /// outside are code 0, the grey that the network's own padding has.
+    fn codes(&self, k: usize, offset: [isize; 2], flip: bool, out: &mut [f32]) {
+        let [height, width, _] = self.images.shape();
+        let side = self.recipe.input.size;
+        let pixels = self.images.pixels(k);
+        let middle = [height, width].map(|n| (n as isize - side as isize).div_euclid(2));
+        for (at, out) in out.chunks_exact_mut(3).enumerate() {
+            let (y, x) = (at / side, at % side);
+            let x = if flip { side - 1 - x } else { x };
+            let y = y as isize + middle[0] + offset[0];
+            let x = x as isize + middle[1] + offset[1];
+            let inside = (0..height as isize).contains(&y) && (0..width as isize).contains(&x);
+            if !inside {
+                out.fill(0.0);
+                continue;
+            }
+            let from = &pixels[(y as usize * width + x as usize) * 3..][..3];
+            for ((out, pixel), table) in out.iter_mut().zip(from).zip(&self.tables) {
+                *out = table[usize::from(*pixel)];
+            }
+        }
+    }
+}
