@@ -113,7 +113,7 @@ mod tests {
         assert_eq!((set.train.len(), set.test.len()), (10, 2));
         assert_eq!(set.train.labels()[..2], [3, 9]);
         // The first byte is red; the others of the first pixel come from other planes.
-        assert_eq!(set.test.pixels(1)[..4], [100, 5, 5, 5]);
+        assert_eq!(set.test.pixels(1).unwrap()[..4], [100, 5, 5, 5]);
     }
 
     #[test]

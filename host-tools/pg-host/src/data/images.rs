@@ -1,11 +1,26 @@
-//! Labelled images in memory.
+//! Labelled images, in memory or in files.
+
+use anyhow::Result;
+use std::borrow::Cow;
+#[cfg(feature = "train")]
+use std::path::PathBuf;
 
 /// Images of one size, three bytes a pixel (red, green, blue), row by row.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Images {
     shape: [usize; 3],
-    pixels: Vec<u8>,
+    store: Store,
     labels: Vec<usize>,
+}
+
+/// Where the pixels are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Store {
+    /// In memory, one image after the other.
+    Bytes(Vec<u8>),
+    /// In one file each, read when needed.
+    #[cfg(feature = "train")]
+    Files(Vec<PathBuf>),
 }
 
 impl Images {
@@ -14,17 +29,32 @@ impl Images {
     pub fn new(shape: [usize; 3]) -> Self {
         Self {
             shape,
-            ..Self::default()
+            store: Store::Bytes(Vec::new()),
+            labels: Vec::new(),
         }
     }
 
-    /// Adds an image. Fewer bytes than an image has are filled up with zeros,
-    /// more are ignored.
-    pub fn push(&mut self, pixels: impl IntoIterator<Item = u8>, label: usize) {
-        self.labels.push(label);
+    /// Images in files, to be brought to `shape`; with their labels.
+    #[cfg(feature = "train")]
+    #[must_use]
+    pub fn from_files(shape: [usize; 3], files: Vec<(PathBuf, usize)>) -> Self {
+        let (files, labels) = files.into_iter().unzip();
+        Self {
+            shape,
+            store: Store::Files(files),
+            labels,
+        }
+    }
+
+    /// Adds an image to those in memory. Fewer bytes than an image has are
+    /// filled up with zeros, more are ignored.
+    pub(crate) fn push(&mut self, pixels: impl IntoIterator<Item = u8>, label: usize) {
         let size: usize = self.shape.iter().product();
-        self.pixels.extend(pixels.into_iter().take(size));
-        self.pixels.resize(self.labels.len() * size, 0);
+        if let Store::Bytes(bytes) = &mut self.store {
+            self.labels.push(label);
+            bytes.extend(pixels.into_iter().take(size));
+            bytes.resize(self.labels.len() * size, 0);
+        }
     }
 
     /// Height, width, channels.
@@ -53,12 +83,21 @@ impl Images {
 
     /// Bytes of image `k`.
     ///
+    /// # Errors
+    /// When its file cannot be read.
+    ///
     /// # Panics
     /// When there is no such image.
-    #[must_use]
-    pub fn pixels(&self, k: usize) -> &[u8] {
+    pub fn pixels(&self, k: usize) -> Result<Cow<'_, [u8]>> {
         let size: usize = self.shape.iter().product();
-        &self.pixels[k * size..][..size]
+        match &self.store {
+            Store::Bytes(bytes) => Ok(Cow::Borrowed(&bytes[k * size..][..size])),
+            #[cfg(feature = "train")]
+            Store::Files(files) => {
+                let [height, width, _] = self.shape;
+                super::folder::read(&files[k], height, width).map(Cow::Owned)
+            }
+        }
     }
 }
 

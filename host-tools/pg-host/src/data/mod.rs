@@ -14,6 +14,8 @@ pub mod audio;
 pub mod cifar;
 #[cfg(feature = "fetch")]
 pub mod fetch;
+#[cfg(feature = "train")]
+pub mod folder;
 pub mod images;
 mod manifest;
 pub mod pack;

@@ -3,6 +3,7 @@ use super::recipe::ImageRecipe;
 use crate::data::images::Images;
 use crate::network::model::InputCodes;
 use crate::train::random::{Purpose, stream};
+use anyhow::Result;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -33,7 +34,10 @@ impl<'a> Batches<'a> {
     }
 
     /// Codes `[N, H, W, C]` and labels of training step `step`.
-    pub fn training(&mut self, step: u64) -> (Vec<f32>, Vec<usize>) {
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn training(&mut self, step: u64) -> Result<(Vec<f32>, Vec<usize>)> {
         let (epoch, within) = (step / self.per_epoch(), step % self.per_epoch());
         if self.order.0 != epoch {
             let mut order: Vec<usize> = (0..self.images.len()).collect();
@@ -47,26 +51,30 @@ impl<'a> Batches<'a> {
         let labels = chosen.iter().map(|k| self.images.labels()[*k]).collect();
         let size = self.size();
         let mut out = vec![0.0; batch * size];
-        out.par_chunks_mut(size).zip(chosen).for_each(|(out, k)| {
+        let each = out.par_chunks_mut(size).zip(chosen);
+        each.try_for_each(|(out, k)| {
             let draw = epoch * self.images.len() as u64 + *k as u64;
             let mut rng = stream(self.recipe.seed, Purpose::Clip, draw);
             let pad = self.recipe.augmentation.pad;
             let offset = [0, 1].map(|_| rng.random_range(0..=2 * pad) as isize - pad as isize);
             let flip = rng.random_bool(0.5) && self.recipe.augmentation.flip;
-            self.codes(*k, offset, flip, out);
-        });
-        (out, labels)
+            self.codes(*k, offset, flip, out)
+        })?;
+        Ok((out, labels))
     }
 
     /// Codes and labels of images `first..first + n`, as they are.
-    pub fn plain(&self, first: usize, n: usize) -> (Vec<f32>, Vec<usize>) {
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn plain(&self, first: usize, n: usize) -> Result<(Vec<f32>, Vec<usize>)> {
         let n = n.min(self.images.len() - first);
         let size = self.size();
         let mut out = vec![0.0; n * size];
         out.par_chunks_mut(size)
             .enumerate()
-            .for_each(|(i, out)| self.codes(first + i, [0, 0], false, out));
-        (out, self.images.labels()[first..first + n].to_vec())
+            .try_for_each(|(i, out)| self.codes(first + i, [0, 0], false, out))?;
+        Ok((out, self.images.labels()[first..first + n].to_vec()))
     }
 
     /// Numbers of one input.
@@ -76,10 +84,10 @@ impl<'a> Batches<'a> {
 
     /// The codes of image `k`, a crop around its middle moved by `offset`. Pixels
     /// outside are code 0, the grey that the network's own padding has.
-    fn codes(&self, k: usize, offset: [isize; 2], flip: bool, out: &mut [f32]) {
+    fn codes(&self, k: usize, offset: [isize; 2], flip: bool, out: &mut [f32]) -> Result<()> {
         let [height, width, _] = self.images.shape();
         let side = self.recipe.input.size;
-        let pixels = self.images.pixels(k);
+        let pixels = self.images.pixels(k)?;
         let middle = [height, width].map(|n| (n as isize - side as isize).div_euclid(2));
         for (at, out) in out.chunks_exact_mut(3).enumerate() {
             let (y, x) = (at / side, at % side);
@@ -96,5 +104,6 @@ impl<'a> Batches<'a> {
                 *out = table[usize::from(*pixel)];
             }
         }
+        Ok(())
     }
 }

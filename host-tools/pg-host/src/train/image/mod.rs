@@ -29,7 +29,8 @@ pub use recipe::ImageRecipe;
 pub use tally::Record;
 
 use super::options::TrainOptions;
-use crate::data::{cifar, images::ImageSet};
+use crate::data::images::ImageSet;
+use crate::data::{cifar, folder};
 use crate::fsio;
 use crate::network::model::ImageModel;
 use anyhow::{Context, Result, bail, ensure};
@@ -52,7 +53,7 @@ pub enum Outcome {
 /// and `resume` is off, or a file cannot be written. Files are replaced in one
 /// step, and a checkpoint of the last epoch remains.
 pub fn run(recipe: &ImageRecipe, options: &TrainOptions) -> Result<Outcome> {
-    let set = read(&options.data_dir, recipe.input.size)?;
+    let set = open(&options.data_dir, recipe)?;
     std::fs::create_dir_all(&options.out_dir).with_context(|| {
         format!(
             "cannot create the output directory {}",
@@ -79,12 +80,17 @@ pub fn run(recipe: &ImageRecipe, options: &TrainOptions) -> Result<Outcome> {
     Ok(Outcome::Finished(Box::new(model)))
 }
 
-/// Reads the data set in `directory`, whatever its kind.
-fn read(directory: &Path, size: usize) -> Result<ImageSet> {
-    let is_cifar = cifar::FILES.iter().any(|(f, _)| directory.join(f).exists());
-    if !is_cifar {
+/// Opens the data set in `directory`, whatever its kind. Files are scaled so
+/// that a crop moved by the recipe's `pad` stays inside.
+fn open(directory: &Path, recipe: &ImageRecipe) -> Result<ImageSet> {
+    let size = recipe.input.size;
+    if folder::recognises(directory) {
+        return folder::open(directory, size + 2 * recipe.augmentation.pad);
+    }
+    if !cifar::FILES.iter().any(|(f, _)| directory.join(f).exists()) {
         bail!(
-            "{} has no data_batch_1.bin: name a directory that `pg-host data cifar10 --out DIR` made",
+            "{} has neither data_batch_1.bin (`pg-host data cifar10 --out DIR` makes such a \
+             directory) nor folders train/CLASS and val/CLASS with .jpg files",
             directory.display()
         );
     }

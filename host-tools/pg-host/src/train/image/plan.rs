@@ -237,13 +237,18 @@ impl Plan {
         let format = self.formats[input];
         // The rest digit has the same bits whatever the codes' own.
         let rest = a.activation_bits.saturating_sub(a.msb_bits);
-        let split = Split::new(format.bits, format.bits.saturating_sub(rest), format.signed)
-            .with_context(|| {
-                format!(
-                    "{rest} of the {} bits that {name} reads are no digit",
-                    format.bits
-                )
-            })?;
+        let digits = if rest == 0 {
+            Digits::Whole
+        } else {
+            let split = Split::new(format.bits, format.bits.saturating_sub(rest), format.signed)
+                .with_context(|| {
+                    format!(
+                        "{rest} of the {} bits that {name} reads are no digit",
+                        format.bits
+                    )
+                })?;
+            Digits::of(split, format.signed)
+        };
         Ok(ConvStep {
             geometry: Geometry {
                 input: self.shapes[input],
@@ -254,7 +259,7 @@ impl Plan {
             },
             depthwise: c.depthwise,
             gated: c.gated && a.kind == ModelKind::Gated,
-            digits: Digits::of(split, format.signed),
+            digits,
             weight: place("weight")?,
             threshold: if c.gated {
                 Some(place("threshold")?)

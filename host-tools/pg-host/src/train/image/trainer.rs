@@ -200,7 +200,7 @@ impl<'a> Trainer<'a> {
 
     /// One step; the loss.
     fn update(&mut self) -> Result<f64> {
-        let (images, labels) = self.batches.training(self.step);
+        let (images, labels) = self.batches.training(self.step)?;
         let fused = self.options.backend == Backend::Cpu;
         let call = self.call(images, true);
         let leaf = Tensor::<2>::from_inner(self.values.clone()).require_grad();
@@ -278,7 +278,7 @@ impl<'a> Trainer<'a> {
         let mut tally = Tally::default();
         let n = self.recipe.training.batch;
         for first in (0..self.set.test.len()).step_by(n) {
-            let (images, labels) = batches.plain(first, n);
+            let (images, labels) = batches.plain(first, n)?;
             let out = network(self.values.clone(), self.call(images, false), fused);
             let logits = host(&out.logits)?;
             let loss = self.cross_entropy(out.logits, &labels);
