@@ -11,6 +11,7 @@ mod backward;
 mod batches;
 mod burn_op;
 mod checkpoint;
+mod export;
 mod forward;
 mod kernels;
 mod optimiser;

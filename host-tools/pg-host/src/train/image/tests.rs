@@ -46,7 +46,8 @@ pub(super) fn values(plan: &Plan) -> (Vec<f32>, Vec<f32>) {
             Role::Threshold => (0.3, 1.0),
             Role::Gamma | Role::Variance => (1.0, 0.5),
             Role::Beta | Role::Mean | Role::Bias => (0.0, 0.5),
-            Role::Clip => (2.0, 0.0),
+            // Different ranges: a mean of codes on an equal grid is often a tie.
+            Role::Clip => (2.0, 0.7),
         };
         let all = if p.tracked() {
             &mut tracked
