@@ -18,6 +18,8 @@
 //! y = quantise(bn(a) + shortcut)           unsigned: also the ReLU
 //! ```
 //!
+//! In integers, with `s_x` and `s_w` the values of one code of the input and of
+//! a channel's weights: `h > threshold` is `acc > floor(threshold / (s_x s_w))`.
 //! `*` is a convolution, padded with zeros, without bias. The gate compares the
 //! convolution itself, before batch norm, as the published implementation does;
 //! `gamma` is positive, so the direction of the comparison survives folding.

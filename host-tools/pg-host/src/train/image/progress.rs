@@ -1,18 +1,24 @@
-//! The progress bar, and a line per epoch where there is no terminal.
+//! The progress bar; where there is no terminal, a line now and then.
 use super::tally::Record;
 use crate::network::model::ImageMetrics;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::time::{Duration, Instant};
+
+/// Time between lines where there is no terminal.
+const BETWEEN_LINES: Duration = Duration::from_secs(60);
 
 /// Progress of a run.
 pub struct Progress {
     bar: ProgressBar,
     quiet: bool,
+    total: u64,
     smooth: Option<f64>,
+    lines: Instant,
 }
 
 impl Progress {
-    /// A bar of `total` steps that stands at `step`; invisible if `quiet` or
-    /// without a terminal.
+    /// A bar of `total` steps that stands at `step`; invisible if `quiet`,
+    /// replaced by lines without a terminal.
     pub fn new(total: u64, step: u64, quiet: bool) -> Self {
         let bar = if quiet {
             ProgressBar::hidden()
@@ -29,7 +35,9 @@ impl Progress {
         Self {
             bar,
             quiet,
+            total,
             smooth: None,
+            lines: Instant::now(),
         }
     }
 
@@ -39,6 +47,10 @@ impl Progress {
         self.smooth = Some(smooth);
         self.bar.set_message(format!("loss {smooth:.3}"));
         self.bar.set_position(position);
+        if self.bar.is_hidden() && !self.quiet && self.lines.elapsed() >= BETWEEN_LINES {
+            eprintln!("step {position} of {}  loss {smooth:.3}", self.total);
+            self.lines = Instant::now();
+        }
     }
 
     /// Reports an epoch.
