@@ -50,10 +50,14 @@ impl Images {
     /// filled up with zeros, more are ignored.
     pub(crate) fn push(&mut self, pixels: impl IntoIterator<Item = u8>, label: usize) {
         let size: usize = self.shape.iter().product();
-        if let Store::Bytes(bytes) = &mut self.store {
-            self.labels.push(label);
-            bytes.extend(pixels.into_iter().take(size));
-            bytes.resize(self.labels.len() * size, 0);
+        match &mut self.store {
+            Store::Bytes(bytes) => {
+                self.labels.push(label);
+                bytes.extend(pixels.into_iter().take(size));
+                bytes.resize(self.labels.len() * size, 0);
+            }
+            #[cfg(feature = "train")]
+            Store::Files(_) => {}
         }
     }
 

@@ -7,7 +7,6 @@ use crate::data::fetch::{Stage, transfer};
 use crate::fsio::{StagedDir, write_atomic};
 use anyhow::{Context, Result, bail, ensure};
 use flate2::read::GzDecoder;
-use md5::{Digest, Md5};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -95,8 +94,7 @@ fn unpack(archive: &Path, to: &Path) -> Result<()> {
         };
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).context("it is damaged")?;
-        let digest = Md5::digest(&bytes);
-        let found: String = digest.iter().map(|b| format!("{b:02x}")).collect();
+        let found = format!("{:x}", md5::compute(&bytes));
         ensure!(found == *md5, "its {name} has MD5 {found}, not {md5}");
         write_atomic(&to.join(name), &bytes)?;
         missing.retain(|m| m != name);
