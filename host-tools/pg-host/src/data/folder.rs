@@ -78,7 +78,13 @@ fn names(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<String>> {
 /// # Errors
 /// Names the file that cannot be read or is no JPEG.
 pub fn read(path: &Path, height: usize, width: usize) -> Result<Vec<u8>> {
-    let decoded: DynamicImage = ImageReader::open(path)
+    let fitted = decode(path)?.resize_to_fill(width as u32, height as u32, FilterType::Triangle);
+    Ok(fitted.into_rgb8().into_raw())
+}
+
+/// Reads one file as it is.
+pub(super) fn decode(path: &Path) -> Result<DynamicImage> {
+    ImageReader::open(path)
         .and_then(ImageReader::with_guessed_format)
         .map_err(anyhow::Error::from)
         .and_then(|reader| Ok(reader.decode()?))
@@ -87,9 +93,7 @@ pub fn read(path: &Path, height: usize, width: usize) -> Result<Vec<u8>> {
                 "cannot read {}; replace the file by a whole JPEG, or remove it",
                 path.display()
             )
-        })?;
-    let fitted = decoded.resize_to_fill(width as u32, height as u32, FilterType::Triangle);
-    Ok(fitted.into_rgb8().into_raw())
+        })
 }
 
 #[cfg(test)]

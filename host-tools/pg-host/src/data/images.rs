@@ -15,7 +15,7 @@ pub struct Images {
 
 /// Where the pixels are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Store {
+pub(super) enum Store {
     /// In memory, one image after the other.
     Bytes(Vec<u8>),
     /// In one file each, read when needed.
@@ -65,6 +65,12 @@ impl Images {
     #[must_use]
     pub fn shape(&self) -> [usize; 3] {
         self.shape
+    }
+
+    /// Where the pixels are.
+    #[cfg(feature = "train")]
+    pub(super) fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Number of images.

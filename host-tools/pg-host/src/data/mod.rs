@@ -20,6 +20,8 @@ pub mod images;
 mod manifest;
 pub mod pack;
 pub mod reduce;
+#[cfg(feature = "train")]
+pub mod region;
 #[cfg(feature = "fetch")]
 pub mod speech_commands;
 

@@ -1,12 +1,16 @@
 //! Batches: which images, cropped and flipped how, as codes.
 use super::recipe::ImageRecipe;
 use crate::data::images::Images;
+use crate::data::region::Region;
 use crate::network::model::InputCodes;
-use crate::train::random::{Purpose, stream};
+use crate::train::random::{Purpose, stream, uniform};
 use anyhow::Result;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
+
+/// Largest logarithm of width over height of a crop: 4 to 3, either way.
+const LOG_ASPECT: f32 = 0.287_682;
 
 /// Makes batches of one split. Everything random is a function of the seed, the
 /// epoch and the image, so any step can be made again by itself.
@@ -58,7 +62,19 @@ impl<'a> Batches<'a> {
             let pad = self.recipe.augmentation.pad;
             let offset = [0, 1].map(|_| rng.random_range(0..=2 * pad) as isize - pad as isize);
             let flip = rng.random_bool(0.5) && self.recipe.augmentation.flip;
-            self.codes(*k, offset, flip, out)
+            let [low, high] = self.recipe.augmentation.area;
+            if low == 1.0 {
+                return self.codes(*k, offset, flip, out);
+            }
+            let region = Region {
+                area: uniform(&mut rng, low, high),
+                aspect: uniform(&mut rng, -LOG_ASPECT, LOG_ASPECT).exp(),
+                place: [uniform(&mut rng, 0.0, 1.0), uniform(&mut rng, 0.0, 1.0)],
+            };
+            let side = self.recipe.input.size;
+            let pixels = self.images.region(*k, region, side)?;
+            self.encode(&pixels, [side, side], [0, 0], flip, out);
+            Ok(())
         })?;
         Ok((out, labels))
     }
@@ -86,8 +102,21 @@ impl<'a> Batches<'a> {
     /// outside are code 0, the grey that the network's own padding has.
     fn codes(&self, k: usize, offset: [isize; 2], flip: bool, out: &mut [f32]) -> Result<()> {
         let [height, width, _] = self.images.shape();
-        let side = self.recipe.input.size;
         let pixels = self.images.pixels(k)?;
+        self.encode(&pixels, [height, width], offset, flip, out);
+        Ok(())
+    }
+
+    /// The same of pixels that are there already.
+    fn encode(
+        &self,
+        pixels: &[u8],
+        [height, width]: [usize; 2],
+        offset: [isize; 2],
+        flip: bool,
+        out: &mut [f32],
+    ) {
+        let side = self.recipe.input.size;
         let middle = [height, width].map(|n| (n as isize - side as isize).div_euclid(2));
         for (at, out) in out.chunks_exact_mut(3).enumerate() {
             let (y, x) = (at / side, at % side);
@@ -104,6 +133,5 @@ impl<'a> Batches<'a> {
                 *out = table[usize::from(*pixel)];
             }
         }
-        Ok(())
     }
 }

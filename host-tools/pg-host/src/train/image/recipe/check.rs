@@ -83,6 +83,11 @@ impl ImageRecipe {
         unit("training.norm_momentum", t.norm_momentum.into())?;
         unit("training.label_smoothing", t.label_smoothing.into())?;
         whole("augmentation.pad", self.augmentation.pad, 0, 1024)?;
+        let [low, high] = self.augmentation.area;
+        ensure!(
+            0.0 < low && low <= high && high <= 1.0,
+            "augmentation.area = [{low}, {high}]: use two shares above 0, at most 1, the smaller first"
+        );
         whole("evaluation.every", self.evaluation.every, 1, 1_000_000)
     }
 }

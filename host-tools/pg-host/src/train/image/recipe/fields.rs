@@ -119,6 +119,8 @@ pub struct Augmentation {
     pub pad: usize,
     /// Flip left to right.
     pub flip: bool,
+    /// Smallest and largest share of the image's area in a crop.
+    pub area: [f32; 2],
 }
 
 /// Evaluation.

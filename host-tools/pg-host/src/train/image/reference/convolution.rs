@@ -1,5 +1,5 @@
 //! Convolution, gate, batch norm, shortcut.
-use super::{Map, Run, count, host, straight_through};
+use super::{Map, Reading, Run, count, straight_through};
 use crate::network::EPSILON;
 use crate::train::image::kernels::pad::Digits;
 use crate::train::image::plan::ConvStep;
@@ -29,11 +29,15 @@ impl Run<'_> {
                 let hard = ((code + round) / digit).floor() * digit * x.scale.clone();
                 let high = straight_through(x.values.clone(), hard);
                 let low = (x.values.clone() - high.clone()).detach();
-                self.counts[k].digits = [count(&high), count(&low)];
+                for (which, digits) in [&high, &low].into_iter().enumerate() {
+                    let reading = Reading::Digits(k, which);
+                    self.readings.push((reading, count(digits)));
+                }
                 self.gate(k, step, convolve(high), convolve(low))
             }
             _ => {
-                self.counts[k].digits = [count(&x.values), 0];
+                let reading = Reading::Digits(k, 0);
+                self.readings.push((reading, count(&x.values)));
                 convolve(x.values.clone())
             }
         };
@@ -44,8 +48,10 @@ impl Run<'_> {
             let centred = z.clone() - mean.clone();
             let variance = over(centred.clone() * centred);
             let unbiased = variance.clone() * (rows / (rows - 1.0).max(1.0));
-            self.batch[step.mean.clone()].copy_from_slice(&host(mean.clone()));
-            self.batch[step.variance.clone()].copy_from_slice(&host(unbiased));
+            for (range, values) in [(&step.mean, mean.clone()), (&step.variance, unbiased)] {
+                let reading = Reading::Batch(range.clone());
+                self.readings.push((reading, values.detach().reshape([n])));
+            }
             (mean, variance)
         } else {
             let tracked = &self.call.tracked;
@@ -93,9 +99,9 @@ impl Run<'_> {
         let Some(range) = step.threshold.clone() else {
             return high + low;
         };
-        let trained = host(self.values.clone().detach());
+        // With thresholds of zero: what belongs to the unit alone.
         let [offset, alpha, unit] = {
-            let zero = vec![0.0; trained.len()];
+            let zero = vec![0.0; self.plan.trained];
             let [offset, alpha, unit] = self.plan.gate(step, &zero, &self.call.tracked);
             [offset, alpha, unit].map(|v| self.channels(&v))
         };
@@ -128,7 +134,7 @@ impl Run<'_> {
         if a.sparse_backprop {
             passes = passes * own;
         }
-        self.counts[k].open = count(&hard);
+        self.readings.push((Reading::Open(k), count(&hard)));
         let mask = hard + (soft.clone() - soft.detach()) * passes;
         high + mask * low
     }

@@ -23,8 +23,18 @@ struct Run<'a> {
     call: &'a Call,
     plan: &'a Plan,
     values: Tensor<2>,
-    batch: Vec<f32>,
-    counts: Vec<Counts>,
+    readings: Vec<(Reading, Tensor<1>)>,
+}
+
+/// What a device reports at the end of a pass, all at once: to wait for it
+/// after every layer would leave a GPU idle.
+enum Reading {
+    /// Open outputs of a node.
+    Open(usize),
+    /// Digits of a node that are not zero: prediction (0) or update (1).
+    Digits(usize, usize),
+    /// Statistics of the batch.
+    Batch(Range<usize>),
 }
 
 /// Runs the network; see [`crate::train::image::burn_op::network`].
@@ -44,8 +54,7 @@ pub fn network(values: Tensor<2>, call: &Call) -> Output {
         call,
         plan,
         values,
-        batch: vec![0.0; plan.tracked],
-        counts: vec![Counts::default(); plan.network.nodes.len()],
+        readings: Vec::new(),
     };
     let mut logits = Tensor::<2>::zeros([n, plan.network.classes], &device);
     for (k, node) in plan.network.nodes.iter().enumerate() {
@@ -108,10 +117,11 @@ pub fn network(values: Tensor<2>, call: &Call) -> Output {
         };
         maps.push(out);
     }
+    let (batch, counts) = run.read();
     Output {
         logits,
-        batch: run.batch,
-        counts: run.counts,
+        batch,
+        counts,
     }
 }
 
@@ -134,6 +144,33 @@ fn straight_through<const D: usize>(soft: Tensor<D>, hard: Tensor<D>) -> Tensor<
 }
 
 impl Run<'_> {
+    /// Statistics of the batch and the counts of every node; zeros if the device
+    /// fails, which the logits report.
+    fn read(self) -> (Vec<f32>, Vec<Counts>) {
+        let mut batch = vec![0.0; self.plan.tracked];
+        let mut counts = vec![Counts::default(); self.plan.network.nodes.len()];
+        let (what, tensors): (Vec<_>, Vec<_>) = self.readings.into_iter().unzip();
+        if tensors.is_empty() {
+            return (batch, counts);
+        }
+        let all = Tensor::cat(tensors, 0).detach().into_data();
+        let mut values = all.try_to_vec::<f32>().unwrap_or_default().into_iter();
+        for reading in what {
+            match reading {
+                Reading::Open(k) => counts[k].open = values.next().unwrap_or(0.0) as u64,
+                Reading::Digits(k, which) => {
+                    counts[k].digits[which] = values.next().unwrap_or(0.0) as u64;
+                }
+                Reading::Batch(range) => {
+                    for v in &mut batch[range] {
+                        *v = values.next().unwrap_or(0.0);
+                    }
+                }
+            }
+        }
+        (batch, counts)
+    }
+
     /// Trained values `range`, `[1, n]`.
     fn vector(&self, range: Range<usize>) -> Tensor<2> {
         self.values.clone().narrow(1, range.start, range.len())
@@ -197,15 +234,6 @@ impl Run<'_> {
 }
 
 /// Numbers that are not zero.
-fn count(x: &Tensor<4>) -> u64 {
-    let nonzero = x.clone().detach().not_equal_elem(0.0).float().sum();
-    nonzero.into_scalar::<f32>() as u64
-}
-
-/// Values on the host; empty if the device fails, which the next use reports.
-fn host<const D: usize>(t: Tensor<D>) -> Vec<f32> {
-    t.detach()
-        .into_data()
-        .try_to_vec::<f32>()
-        .unwrap_or_default()
+fn count(x: &Tensor<4>) -> Tensor<1> {
+    x.clone().detach().not_equal_elem(0.0).float().sum()
 }
