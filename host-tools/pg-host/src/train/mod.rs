@@ -6,10 +6,12 @@
 //! random is a function of the seed and of a counter, so a run that is killed
 //! and resumed gives the same numbers as one that is not.
 
+mod any_recipe;
 mod augment;
 mod checkpoint;
 mod corpus;
 mod features;
+pub mod image;
 mod lstm;
 mod math;
 mod matmul;
@@ -19,9 +21,11 @@ mod options;
 mod progress;
 mod random;
 pub mod recipe;
+mod simd;
 mod tally;
 mod trainer;
 
+pub use any_recipe::AnyRecipe;
 pub use options::{Backend, TrainOptions};
 pub use recipe::Recipe;
 pub use tally::Record;

@@ -3,6 +3,7 @@ use super::LstmSpec;
 use super::forward::{Shard, Tape, group_masks};
 use super::weights::Prepared;
 use crate::train::matmul::{Operand, product};
+use crate::train::simd::dispatch;
 use rayon::prelude::*;
 
 /// Gradients of the layer's parameters, shaped like [`super::weights::WeightView`].
@@ -154,7 +155,6 @@ impl Shard {
         d_out: &[f32],
         count: f32,
     ) -> Grads {
-        let arch = pulp::Arch::new();
         let (r, t, i, h, n) = (self.clips, frames, spec.inputs, spec.hidden, spec.rows());
         let mut grads = Grads::zeros(spec);
         let mut carry = Carry {
@@ -164,7 +164,7 @@ impl Shard {
             scale: vec![0.0; h],
         };
         for frame in (0..t).rev() {
-            arch.dispatch(Frame {
+            dispatch(Frame {
                 shard: self,
                 spec,
                 weights,

@@ -7,6 +7,8 @@ pub use fields::{
     Augmentation, Features, Gate, Granularity, Mode, Model, Pressure, Recipe, Training, Validation,
 };
 
+pub(in crate::train) use overrides::overridden;
+
 use super::lstm::{Arithmetic, LstmSpec};
 use crate::model::ModelKind;
 use anyhow::{Context, Result};

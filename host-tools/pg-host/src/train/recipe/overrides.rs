@@ -1,6 +1,8 @@
 //! Replacing single values of a recipe.
 use super::fields::Recipe;
 use anyhow::{Context, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 impl Recipe {
     /// The recipe with single values replaced, each given as `key=value` with
@@ -9,21 +11,29 @@ impl Recipe {
     /// # Errors
     /// Names the override that does not fit.
     pub fn with_overrides<S: AsRef<str>>(&self, overrides: &[S]) -> Result<Self> {
-        let mut table = toml::Table::try_from(self).context("cannot represent the recipe")?;
-        for item in overrides {
-            let item = item.as_ref();
-            let (key, value) = item
-                .split_once('=')
-                .with_context(|| format!("write the override {item:?} as key=value"))?;
-            set(&mut table, key.trim(), value.trim())
-                .with_context(|| format!("the recipe has no place for {item:?}"))?;
-        }
-        let recipe: Self = table
-            .try_into()
-            .context("an override does not fit the recipe")?;
+        let recipe: Self = overridden(self, overrides)?;
         recipe.check()?;
         Ok(recipe)
     }
+}
+
+/// Any recipe with single values replaced; its values are not checked yet.
+pub(in crate::train) fn overridden<R: Serialize + DeserializeOwned, S: AsRef<str>>(
+    recipe: &R,
+    overrides: &[S],
+) -> Result<R> {
+    let mut table = toml::Table::try_from(recipe).context("cannot represent the recipe")?;
+    for item in overrides {
+        let item = item.as_ref();
+        let (key, value) = item
+            .split_once('=')
+            .with_context(|| format!("write the override {item:?} as key=value"))?;
+        set(&mut table, key.trim(), value.trim())
+            .with_context(|| format!("the recipe has no place for {item:?}"))?;
+    }
+    table
+        .try_into()
+        .context("an override does not fit the recipe")
 }
 
 /// Replaces the value at a dotted `key`, which must exist.

@@ -18,6 +18,7 @@ pub use tape::Tape;
 use super::LstmSpec;
 use super::weights::{Prepared, WeightView};
 use crate::train::matmul::{Operand, product};
+use crate::train::simd::dispatch;
 use frame::Frame;
 use inputs::LoadInputs;
 use rayon::prelude::*;
@@ -99,7 +100,6 @@ impl Shard {
         training: bool,
         out: &mut [f32],
     ) {
-        let arch = pulp::Arch::new();
         let (r, t, i, h, n) = (
             self.clips,
             inputs.frames,
@@ -107,7 +107,7 @@ impl Shard {
             spec.hidden,
             spec.rows(),
         );
-        arch.dispatch(LoadInputs {
+        dispatch(LoadInputs {
             shard: self,
             spec,
             weights,
@@ -152,7 +152,7 @@ impl Shard {
                     true,
                 );
             }
-            arch.dispatch(Frame {
+            dispatch(Frame {
                 shard: self,
                 spec,
                 weights,

@@ -1,0 +1,244 @@
+//! A trained image network before export: real-valued parameters and what is
+//! known about them, as one safetensors file.
+use super::{Network, Parameter, Role};
+use crate::fsio;
+use crate::model::ModelKind;
+use anyhow::{Context, Result, ensure};
+use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensors, serialize};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// Pixels to the codes of map 0.
+///
+/// `code = clamp(round((pixel - mean[c]) / step[c]), -128, 127)`, the pixel in
+/// 0 to 255 and channels in the order red, green, blue; the real value that the
+/// network computes with is `scale * code`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputCodes {
+    /// Pixel of code 0, per channel.
+    pub mean: Vec<f32>,
+    /// Pixels per code, per channel.
+    pub step: Vec<f32>,
+    /// Value of one code.
+    pub scale: f32,
+}
+
+impl InputCodes {
+    /// The code of every pixel value of a channel.
+    #[must_use]
+    pub fn table(&self, channel: usize) -> [i8; 256] {
+        std::array::from_fn(|pixel| {
+            let code = (pixel as f32 - self.mean[channel]) / self.step[channel];
+            code.round().clamp(-128.0, 127.0) as i8
+        })
+    }
+}
+
+/// What a gate did over a split.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateMetrics {
+    /// Name of the node.
+    pub name: String,
+    /// Share of outputs closed, Sp.
+    pub sparsity: f64,
+    /// Multiply-accumulates of the layer, dense, per image.
+    pub macs: u64,
+}
+
+/// Accuracy and cost measured by the trainer's own forward pass.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageMetrics {
+    /// Mean loss.
+    pub loss: f64,
+    /// Share of images classified correctly, 0 to 1.
+    pub accuracy: f64,
+    /// Share of outputs closed, over gated layers, weighted by their
+    /// multiply-accumulates.
+    pub sparsity: f64,
+    /// Average bits of an activation, `B_hb + (1 - Sp) (B - B_hb)`; B without gates.
+    pub bits: f64,
+    /// Multiply-accumulates executed over those of a dense pass: digits that
+    /// are zero are skipped, update passes run for open outputs. The update's
+    /// digits are taken as independent of the gate.
+    pub executed: f64,
+    /// Every gated layer, in order.
+    pub layers: Vec<GateMetrics>,
+}
+
+/// What is known about a trained network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageMeta {
+    /// Name of the recipe.
+    pub recipe: String,
+    /// The recipe, complete, as TOML.
+    pub recipe_toml: String,
+    /// Labels, one per class.
+    pub labels: Vec<String>,
+    /// The layers; `gated` is set where there is a gate.
+    pub network: Network,
+    /// How its convolutions compute.
+    pub kind: ModelKind,
+    /// Bits of an activation code, B, where a quantiser does not say otherwise.
+    pub activation_bits: u8,
+    /// Bits of the prediction digit, `B_hb`; equal to B without a gate. Where a
+    /// layer reads codes of other bits, the rest digit keeps `B - B_hb` bits.
+    pub msb_bits: u8,
+    /// Bits of a weight.
+    pub weight_bits: u8,
+    /// Output channels that share a threshold.
+    pub gate_block: usize,
+    /// Output channels that open together: open if any would.
+    pub gate_group: usize,
+    /// Pixels to codes.
+    pub input: InputCodes,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Epoch that is kept, from 1.
+    pub epoch: usize,
+    /// That epoch on the held-out split.
+    pub test: ImageMetrics,
+    /// The command that made it.
+    pub command: String,
+    /// Seconds of training, summed over resumed runs.
+    pub seconds: f64,
+}
+
+/// A trained image network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageModel {
+    /// What is known about it.
+    pub meta: ImageMeta,
+    /// Parameters by name; see [`super`] for names and shapes.
+    pub values: BTreeMap<String, Vec<f32>>,
+}
+
+/// The key of the file's metadata; a keyword model has another.
+const META_KEY: &str = "pg-image";
+
+impl ImageModel {
+    /// A parameter.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn get(&self, name: &str) -> Result<&[f32]> {
+        (self.values.get(name).map(Vec::as_slice))
+            .with_context(|| format!("the model has no tensor {name}"))
+    }
+
+    /// Names, shapes and roles, in order.
+    ///
+    /// # Errors
+    /// When the description is not consistent.
+    pub fn parameters(&self) -> Result<Vec<Parameter>> {
+        self.meta.network.parameters(self.meta.gate_block)
+    }
+
+    /// Checks every length against the description, and every number.
+    ///
+    /// # Errors
+    /// The name of the first tensor that does not fit.
+    pub fn check(&self) -> Result<()> {
+        let parameters = self.parameters()?;
+        for p in &parameters {
+            let values = self.get(&p.name)?;
+            ensure!(
+                values.len() == p.len(),
+                "tensor {} has {} numbers where {} are expected",
+                p.name,
+                values.len(),
+                p.len()
+            );
+            ensure!(
+                values.iter().all(|v| v.is_finite()),
+                "tensor {} holds a number that is not finite: the training diverged; \
+                 lower the learning rate and train again",
+                p.name
+            );
+            let positive = matches!(p.role, Role::Gamma | Role::Clip | Role::Variance);
+            ensure!(
+                !positive || values.iter().all(|v| *v > 0.0),
+                "tensor {} has to be positive",
+                p.name
+            );
+        }
+        ensure!(
+            parameters.len() == self.values.len(),
+            "the model has tensors that its network does not know"
+        );
+        Ok(())
+    }
+
+    /// Writes the model as safetensors, its metadata inside.
+    ///
+    /// # Errors
+    /// If the model is inconsistent or the file cannot be written; an earlier
+    /// file is then untouched.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        self.check()?;
+        let tensors: Vec<(Parameter, Vec<u8>)> = (self.parameters()?.into_iter())
+            .map(|p| {
+                let bytes = self.get(&p.name)?.iter().flat_map(|v| v.to_le_bytes());
+                let bytes = bytes.collect();
+                Ok((p, bytes))
+            })
+            .collect::<Result<_>>()?;
+        let views: Vec<(&str, TensorView<'_>)> = (tensors.iter())
+            .map(|(p, bytes)| {
+                let view = TensorView::new(Dtype::F32, p.shape.clone(), bytes)?;
+                Ok((p.name.as_str(), view))
+            })
+            .collect::<Result<_>>()?;
+        let meta = HashMap::from([(META_KEY.into(), serde_json::to_string(&self.meta)?)]);
+        Ok(fsio::write_atomic(path, &serialize(views, Some(meta))?)?)
+    }
+
+    /// Whether `bytes` start a file that [`Self::save`] wrote, rather than some
+    /// other safetensors file.
+    #[must_use]
+    pub fn recognises(bytes: &[u8]) -> bool {
+        SafeTensors::read_metadata(bytes).is_ok_and(|(_, header)| {
+            (header.metadata().as_ref()).is_some_and(|m| m.contains_key(META_KEY))
+        })
+    }
+
+    /// Reads a model that [`Self::save`] wrote.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is not such a model.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path)
+            .with_context(|| format!("cannot read the trained model {}", path.display()))?;
+        Self::from_bytes(&bytes).with_context(|| {
+            format!(
+                "{} is not an image network that `pg-host train` wrote",
+                path.display()
+            )
+        })
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let (_, header) = SafeTensors::read_metadata(bytes)?;
+        let meta = (header.metadata().as_ref())
+            .and_then(|m| m.get(META_KEY))
+            .context("it has no metadata of ours")?;
+        let mut values = BTreeMap::new();
+        for (name, view) in SafeTensors::deserialize(bytes)?.iter() {
+            ensure!(view.dtype() == Dtype::F32, "tensor {name} is not f32");
+            let words = view.data().chunks_exact(4);
+            let numbers = words.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+            values.insert(name.to_string(), numbers.collect());
+        }
+        let model = Self {
+            meta: serde_json::from_str(meta).context("its metadata is of another version")?,
+            values,
+        };
+        model.check()?;
+        Ok(model)
+    }
+}

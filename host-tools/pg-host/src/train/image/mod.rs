@@ -1,0 +1,109 @@
+//! Training of image networks: recipe in, trained parameters out.
+//!
+//! The whole network is one operation with a hand-written backward pass
+//! (`forward.rs`, `backward.rs`, `kernels/`), registered with Burn in
+//! `burn_op.rs`; `reference.rs` is the same network composed of tensor
+//! operations, for other backends and for tests. Everything random is a
+//! function of the seed and of a counter, so a run that is killed and resumed
+//! gives the same numbers as one that is not.
+
+mod backward;
+mod batches;
+mod burn_op;
+mod checkpoint;
+mod export;
+mod forward;
+mod kernels;
+mod optimiser;
+mod plan;
+mod progress;
+pub mod recipe;
+mod reference;
+mod simple;
+mod tally;
+mod tape;
+mod trainer;
+
+pub use plan::ThresholdUnit;
+pub use progress::summary;
+pub use recipe::ImageRecipe;
+pub use tally::Record;
+
+use super::options::TrainOptions;
+use crate::data::images::ImageSet;
+use crate::data::{cifar, folder};
+use crate::fsio;
+use crate::network::model::ImageModel;
+use anyhow::{Context, Result, bail, ensure};
+use std::path::Path;
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is complete: `model.safetensors`, `recipe.toml` and `log.jsonl` are
+    /// in the output directory.
+    Finished(Box<ImageModel>),
+    /// It was asked to stop; `--resume` goes on.
+    Stopped,
+}
+
+/// Trains `recipe`.
+///
+/// # Errors
+/// When the data cannot be read, the run diverges, there is an unfinished run
+/// and `resume` is off, or a file cannot be written. Files are replaced in one
+/// step, and a checkpoint of the last epoch remains.
+pub fn run(recipe: &ImageRecipe, options: &TrainOptions) -> Result<Outcome> {
+    let set = open(&options.data_dir, recipe)?;
+    std::fs::create_dir_all(&options.out_dir).with_context(|| {
+        format!(
+            "cannot create the output directory {}",
+            options.out_dir.display()
+        )
+    })?;
+    let mut trainer = trainer::Trainer::start(options, recipe, &set)?;
+    if !trainer.run()? {
+        return Ok(Outcome::Stopped);
+    }
+    let model = trainer.finish()?;
+    fsio::write_atomic(
+        &options.out_dir.join("recipe.toml"),
+        recipe.to_toml()?.as_bytes(),
+    )?;
+    model.save(&options.out_dir.join("model.safetensors"))?;
+    let checkpoint = trainer.checkpoint_path();
+    std::fs::remove_file(&checkpoint).with_context(|| {
+        format!(
+            "the model is complete, but {} cannot be removed",
+            checkpoint.display()
+        )
+    })?;
+    Ok(Outcome::Finished(Box::new(model)))
+}
+
+/// Opens the data set in `directory`, whatever its kind. Files are scaled so
+/// that a crop moved by the recipe's `pad` stays inside.
+fn open(directory: &Path, recipe: &ImageRecipe) -> Result<ImageSet> {
+    let size = recipe.input.size;
+    if folder::recognises(directory) {
+        return folder::open(directory, size + 2 * recipe.augmentation.pad);
+    }
+    if !cifar::FILES.iter().any(|(f, _)| directory.join(f).exists()) {
+        bail!(
+            "{} has neither data_batch_1.bin (`pg-host data cifar10 --out DIR` makes such a \
+             directory) nor folders train/CLASS and val/CLASS with .jpg files",
+            directory.display()
+        );
+    }
+    let set = cifar::read(directory)?;
+    let [height, width, _] = set.train.shape();
+    ensure!(
+        height >= size && width >= size,
+        "input.size = {size}, but the images in {} have {height} x {width} pixels",
+        directory.display()
+    );
+    Ok(set)
+}
+
+#[cfg(test)]
+mod tests;
