@@ -5,11 +5,13 @@
 
 mod dense;
 mod lstm;
+mod map;
 mod operand;
 mod pool;
 
 pub use dense::{Dense, DenseOutput};
 pub use lstm::{Lstm, LstmGate, LstmState, Strategy};
+pub use map::{Shape, View, Window};
 pub use pool::{AttentionPool, MeanPool};
 
 use crate::quant::Split;
