@@ -30,6 +30,8 @@ pub mod cell;
 pub mod changes;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+#[cfg(feature = "conv")]
+pub mod conv;
 #[cfg(any(test, pg_isa = "dsp"))]
 pub mod dsp;
 pub mod gate;

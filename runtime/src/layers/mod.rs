@@ -3,12 +3,16 @@
 //! A step reads the codes or logits of the layer before, updates the layer's
 //! own state, and writes codes or logits for the next.
 
+#[cfg(feature = "conv")]
+mod conv;
 mod dense;
 mod lstm;
 mod map;
 mod operand;
 mod pool;
 
+#[cfg(feature = "conv")]
+pub use conv::{Conv, ConvConfig, ConvError, ConvOutput, Residual, Visitor};
 pub use dense::{Dense, DenseOutput};
 pub use lstm::{Lstm, LstmGate, LstmState, Strategy};
 pub use map::{Shape, View, Window};
