@@ -52,6 +52,17 @@ pub struct Gate<'a> {
 }
 
 impl<'a> Gate<'a> {
+    /// A gate outside an image: one threshold for every `block` outputs. Outputs
+    /// without a threshold always open.
+    #[must_use]
+    pub const fn new(kind: GateKind, block: usize, thresholds: &'a [i32]) -> Self {
+        Self {
+            kind,
+            block,
+            thresholds,
+        }
+    }
+
     /// The kind of test.
     #[must_use]
     pub const fn kind(&self) -> GateKind {

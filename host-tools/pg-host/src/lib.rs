@@ -2,6 +2,7 @@
 
 #[cfg(feature = "bench")]
 pub mod bench;
+pub mod conform;
 pub mod data;
 pub mod emulator;
 pub mod eval;

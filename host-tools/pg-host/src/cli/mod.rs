@@ -3,6 +3,7 @@
 #[cfg(feature = "bench")]
 mod bench;
 mod boards;
+mod conform;
 mod data;
 mod export;
 mod measure;
@@ -41,6 +42,8 @@ enum Command {
     Inspect(measure::Inspect),
     /// Compare host and emulated boards, byte for byte.
     Verify(boards::Verify),
+    /// Run test vectors of convolutions (NPZ) through the runtime and compare every number.
+    Conform(conform::Conform),
     /// Run a firmware on an emulated board and show its log.
     Emulate(boards::Emulate),
     /// Count instructions and model cycles of kernels and layers on emulated cores.
@@ -73,6 +76,7 @@ pub fn run() -> Result<()> {
         Command::Repack(c) => c.run(),
         Command::Inspect(c) => c.run(),
         Command::Verify(c) => c.run(),
+        Command::Conform(c) => c.run(),
         Command::Emulate(c) => c.run(),
         #[cfg(feature = "bench")]
         Command::Bench(c) => c.run(),
