@@ -1,5 +1,6 @@
 //! What is measured.
 
+mod conv;
 mod engine;
 mod gemv;
 mod lstm;
@@ -42,7 +43,8 @@ pub fn run<M: Meter>(
     known_loop(meter)?;
     engine::run(image, inputs, arena, meter)?;
     lstm::run(image, inputs, arena, meter)?;
-    gemv::run(arena, meter)
+    gemv::run(arena, meter)?;
+    conv::run(arena, meter)
 }
 
 /// A loop whose instructions are known: the check of the meter itself.
