@@ -133,6 +133,8 @@ fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
     for y in 0..(top + kernel).clamp(0, view.shape.height as i32) {
         lists.list(y as usize, codes);
     }
+    lists.aim(Pass::Prediction, top, left);
+    lists.aim(Pass::Update, top, left);
     let sum = |pass: Pass, row: usize| {
         let digit = |column: usize| {
             let (pixel, channel) = (column / view.channels, column % view.channels);
@@ -157,7 +159,7 @@ fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
             *want = sum(pass, row);
         }
         got.fill(-7);
-        K::panel(panel, &lists.patch(pass, top, left), got);
+        K::panel(panel, &lists.patch(pass), got);
         ensure(got == want)?;
     }
     // What was there stays, and each listed row gets its own sum.
@@ -169,7 +171,7 @@ fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
     }
     let list = list.get(..count.min(rows.div_ceil(3)))?;
     got.fill(1000);
-    K::rows(panel, &lists.patch(Pass::Update, top, left), list, got);
+    K::rows(panel, &lists.patch(Pass::Update), list, got);
     for (row, (&got, &sum)) in got.iter().zip(&*want).enumerate() {
         let listed = list.contains(&(row as u8));
         ensure(got == if listed { 1000 + sum } else { 1000 })?;

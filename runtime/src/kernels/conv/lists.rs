@@ -193,6 +193,35 @@ pub struct RowLists<'s> {
     indices: &'s mut [u16],
     prediction: &'s mut [Run],
     update: &'s mut [Run],
+    /// Of the prediction's lists and of the update's.
+    kinds: [Kind; 2],
+}
+
+/// What the lists of a pass have in common.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    form: Form,
+    /// Place of the pass's first list among those of a row.
+    first: usize,
+    folds: bool,
+    limit: usize,
+}
+
+impl Kind {
+    const fn new(form: Form, first: usize, largest: u32, row_sum: u32) -> Self {
+        let narrow = largest.saturating_mul(row_sum) <= LANE;
+        let largest = if largest == 0 { 1 } else { largest };
+        Self {
+            form,
+            first,
+            folds: !narrow,
+            limit: if narrow {
+                usize::MAX
+            } else {
+                (LANE / (127 * largest)) as usize
+            },
+        }
+    }
 }
 
 impl<'s> RowLists<'s> {
@@ -208,12 +237,22 @@ impl<'s> RowLists<'s> {
         let indices: &mut [u16] = take(words, lists * geometry.indices());
         // Runs over what was never listed are empty.
         indices.fill(0);
+        let (form, split) = (geometry.form(), geometry.split);
+        let prediction: &mut [Run] = take(words, kernel * form.lists());
+        let update: &mut [Run] = take(words, kernel);
+        prediction.fill(Run::default());
+        update.fill(Run::default());
+        let kind = |form, first, largest| Kind::new(form, first, largest, geometry.row_sum);
         Some(Self {
             geometry,
             entries,
             indices,
-            prediction: take(words, kernel * geometry.form().lists()),
-            update: take(words, kernel),
+            prediction,
+            update,
+            kinds: [
+                kind(form, 0, split.largest_digit()),
+                kind(Form::Weighted, form.lists(), split.largest_rest()),
+            ],
         })
     }
 
@@ -241,49 +280,52 @@ impl<'s> RowLists<'s> {
         }
     }
 
-    /// The runs under the window whose upper left pixel is `(y, x)`, which may
-    /// lie outside the map.
-    pub fn patch(&mut self, pass: Pass, y: i32, x: i32) -> Patch<'_> {
-        let geometry = self.geometry;
-        let Geometry {
-            input,
-            window,
-            height,
-            ..
-        } = geometry;
-        let kernel = window.kernel;
-        let (form, first_list, largest) = match pass {
-            Pass::Prediction => (geometry.form(), 0, geometry.split.largest_digit()),
-            Pass::Update => (
-                Form::Weighted,
-                geometry.form().lists(),
-                geometry.split.largest_rest(),
-            ),
+    /// The runs that [`Self::aim`] found last for a pass.
+    #[must_use]
+    pub fn patch(&self, pass: Pass) -> Patch<'_> {
+        let (runs, kind) = match pass {
+            Pass::Prediction => (&*self.prediction, &self.kinds[0]),
+            Pass::Update => (&*self.update, &self.kinds[1]),
         };
-        let runs = match pass {
-            Pass::Prediction => &mut *self.prediction,
-            Pass::Update => &mut *self.update,
+        Patch {
+            entries: self.entries,
+            runs,
+            form: kind.form,
+            columns: self.geometry.columns(),
+            folds: kind.folds,
+            limit: kind.limit,
+        }
+    }
+
+    /// Finds the runs of a pass under the window whose upper left pixel is
+    /// `(y, x)`, which may lie outside the map.
+    pub fn aim(&mut self, pass: Pass, y: i32, x: i32) {
+        let geometry = &self.geometry;
+        let (kernel, shape) = (geometry.window.kernel, geometry.input.shape);
+        let (runs, kind) = match pass {
+            Pass::Prediction => (&mut *self.prediction, &self.kinds[0]),
+            Pass::Update => (&mut *self.update, &self.kinds[1]),
         };
-        let clip = |at: i32, edge: usize| at.clamp(0, edge as i32) as usize;
-        let end = x.saturating_add(kernel as i32);
-        let pixels = [clip(x, input.shape.width), clip(end, input.shape.width)];
-        // One row of the window in a panel, and what the window is to the right.
-        let row = (kernel * input.channels * height) as u32;
-        let left = (x as u32).wrapping_mul((input.channels * height) as u32);
+        let clip = |at: i32| at.clamp(0, shape.width as i32) as usize;
+        let (from, to) = (clip(x), clip(x.saturating_add(kernel as i32)));
+        // Bytes of a pixel in a panel; a row of the window has k of them.
+        let pixel = (geometry.input.channels * geometry.height) as u32;
+        let row = kernel as u32 * pixel;
+        let left = (x as u32).wrapping_mul(pixel).wrapping_neg();
         let top = y.rem_euclid(kernel as i32) as usize;
-        let plane_lists = geometry.lists();
+        let lists = geometry.lists();
         let (capacity, indices) = (geometry.capacity(), geometry.indices());
         for (plane, runs) in runs.chunks_exact_mut(kernel).enumerate() {
             // The highest bit comes first.
-            let list = first_list + (form.lists() - 1).saturating_sub(plane);
-            let mut place = top;
-            let mut base = left.wrapping_neg();
-            for (ky, run) in runs.iter_mut().enumerate() {
-                let inside = y.wrapping_add(ky as i32) as u32;
-                let nth = place * plane_lists + list;
-                let index = |pixel: usize| self.indices.get(nth * indices + pixel);
-                *run = match (index(pixels[0]), index(pixels[1])) {
-                    (Some(&from), Some(&to)) if (inside as usize) < input.shape.height => Run {
+            let list = kind.first + (kind.form.lists() - 1).saturating_sub(plane);
+            let (mut place, mut base) = (top, left);
+            let mut nth = top * lists + list;
+            for (run, y) in runs.iter_mut().zip(y..) {
+                let index = self.indices.get(nth * indices..);
+                let index = index.and_then(|i| Some((*i.get(from)?, *i.get(to)?)));
+                *run = match index {
+                    // Above the map y is a large number.
+                    Some((from, to)) if (y as u32 as usize) < shape.height => Run {
                         first: (nth * capacity) as u32 + u32::from(from),
                         count: u32::from(to.saturating_sub(from)),
                         base,
@@ -291,21 +333,12 @@ impl<'s> RowLists<'s> {
                     _ => Run::default(),
                 };
                 base = base.wrapping_add(row);
-                place = if place + 1 == kernel { 0 } else { place + 1 };
+                (place, nth) = if place + 1 == kernel {
+                    (0, list)
+                } else {
+                    (place + 1, nth + lists)
+                };
             }
-        }
-        let narrow = largest.saturating_mul(geometry.row_sum) <= LANE;
-        Patch {
-            entries: self.entries,
-            runs,
-            form,
-            columns: geometry.columns(),
-            folds: !narrow,
-            limit: if narrow {
-                usize::MAX
-            } else {
-                (LANE / (127 * largest.max(1))) as usize
-            },
         }
     }
 }

@@ -34,6 +34,8 @@
 //!
 //! Sums of 32 bits are below `2^16 columns * 127 * 127 < 2^30`.
 
+#[cfg(pg_isa = "dsp")]
+mod dsp;
 mod lists;
 pub mod naive;
 mod portable;

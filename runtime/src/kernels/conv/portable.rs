@@ -35,7 +35,7 @@ pub const SWAR: Layout = Layout {
     crossed: false,
 };
 /// [`Target::Dsp`].
-#[cfg(any(test, pg_isa = "dsp"))]
+#[cfg(all(test, not(pg_isa = "dsp")))]
 pub const DSP: Layout = Layout {
     flip: 0x8080_8080,
     crossed: true,
@@ -220,5 +220,5 @@ macro_rules! plain {
 }
 
 plain!(crate::kernels::swar::Swar, SWAR);
-#[cfg(any(test, pg_isa = "dsp"))]
+#[cfg(all(test, not(pg_isa = "dsp")))]
 plain!(crate::kernels::dsp::Dsp, DSP);

@@ -118,6 +118,11 @@ impl ConvConfig<'_> {
         }
     }
 
+    /// The range of an output code.
+    pub(super) fn code_range(&self) -> (i16, i16) {
+        Split::new(self.output_bits, 1, self.output_signed).map_or((0, 0), Split::range)
+    }
+
     pub(super) fn check(&self) -> Result<(), ConvError> {
         let ensure = |holds: bool, error| if holds { Ok(()) } else { Err(error) };
         let (input, output, window) = (self.input, self.output, self.window);

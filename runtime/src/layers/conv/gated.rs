@@ -4,10 +4,11 @@ use super::ConvConfig;
 use super::output::Writer;
 use crate::gate::GateKind;
 use crate::kernels::conv::{ConvKernels, Pass, RowLists};
+use crate::kernels::{Kernels, Selected};
 use crate::probe::LayerCounts;
 
-/// Most rows of a panel.
-const MOST: usize = 64;
+/// Most rows of a panel of the kernels that this target has.
+const MOST: usize = Selected::TARGET.panel();
 
 /// Runs the layer; all slices are as long as they must be.
 pub(super) fn run<K: ConvKernels>(
@@ -57,6 +58,21 @@ struct Pixel<'p> {
     corner: (i32, i32),
 }
 
+/// A bit for each row of a panel.
+#[cfg(target_pointer_width = "64")]
+type Mask = u64;
+/// A bit for each row of a panel.
+#[cfg(not(target_pointer_width = "64"))]
+type Mask = u32;
+const _: () = assert!(MOST <= Mask::BITS as usize);
+
+/// The outputs of a panel that open.
+struct Open {
+    mask: Mask,
+    rows: [u8; MOST],
+    count: usize,
+}
+
 impl Pixel<'_> {
     fn run<K: ConvKernels>(&mut self, lists: &mut RowLists<'_>, writer: &mut Writer<'_, '_>) {
         let height = K::TARGET.panel();
@@ -64,18 +80,15 @@ impl Pixel<'_> {
         let channels = self.config.output.channels;
         let words = self.config.weights.panel_words.unwrap_or(&[]);
         let panel_words = self.columns * height / 4;
-        let mut first = 0;
-        let mut applied = 0;
+        lists.aim(Pass::Prediction, y, x);
+        let applied = lists.patch(Pass::Prediction).count();
+        let (mut first, mut update) = (0, None);
         for panel in words.chunks_exact(panel_words.max(1)) {
             let mut sums = [0i32; MOST];
             let count = height.min(channels - first);
-            let patch = lists.patch(Pass::Prediction, y, x);
-            if first == 0 {
-                applied = patch.count();
-            }
-            K::panel(panel, &patch, &mut sums);
+            K::panel(panel, &lists.patch(Pass::Prediction), &mut sums);
             let z = sums.get_mut(..count).unwrap_or(&mut []);
-            self.finish::<K>(panel, lists, first, z, writer);
+            self.finish::<K>(panel, (lists, &mut update), first, z, writer);
             first += height;
             if first >= channels {
                 break;
@@ -90,91 +103,103 @@ impl Pixel<'_> {
     }
 
     /// Gate, update pass and codes of a panel's outputs, whose sums of prediction
-    /// digits are `z`.
+    /// digits are `z`. `update` is the number of digits that the update pass
+    /// walks, once it is known.
     fn finish<K: ConvKernels>(
         &mut self,
         panel: &[u32],
-        lists: &mut RowLists<'_>,
+        (lists, update): (&mut RowLists<'_>, &mut Option<u32>),
         first: usize,
         z: &mut [i32],
         writer: &mut Writer<'_, '_>,
     ) {
-        let config = self.config;
-        let shift = config.split.shift();
-        for (z, &bias) in z.iter_mut().zip(config.bias.get(first..).unwrap_or(&[])) {
-            *z = (*z << (shift & 31)).wrapping_add(bias);
+        let open = self.open(first, z);
+        let mut predicted = None;
+        if writer.shows() {
+            let mut copy = [0; MOST];
+            copy.iter_mut().zip(&*z).for_each(|(copy, &z)| *copy = z);
+            predicted = Some(copy);
         }
-        let mut predicted = [0; MOST];
-        if writer.shows()
-            && let Some(predicted) = predicted.get_mut(..z.len())
-        {
-            predicted.copy_from_slice(z);
-        }
-        let mut rows = [0u8; MOST];
-        let (mask, open) = self.open(first, z, &mut rows);
-        if open > 0 && shift > 0 {
+        self.pass.open += open.count as u32;
+        if open.count > 0 && self.config.split.shift() > 0 {
             let (y, x) = self.corner;
-            let patch = lists.patch(Pass::Update, y, x);
-            self.pass.macs += patch.count() * open as u32;
-            if open >= K::WHOLE {
+            let digits = *update.get_or_insert_with(|| {
+                lists.aim(Pass::Update, y, x);
+                lists.patch(Pass::Update).count()
+            });
+            let patch = lists.patch(Pass::Update);
+            self.pass.macs += digits * open.count as u32;
+            if open.count >= K::WHOLE {
                 let mut sums = [0; MOST];
                 K::panel(panel, &patch, &mut sums);
-                for (lane, (z, sum)) in z.iter_mut().zip(sums).enumerate() {
-                    if (mask >> lane) & 1 == 1 {
+                let mut mask = open.mask;
+                for (z, sum) in z.iter_mut().zip(sums) {
+                    if mask & 1 == 1 {
                         *z = z.wrapping_add(sum);
                     }
+                    mask >>= 1;
                 }
             } else {
-                K::rows(panel, &patch, rows.get(..open).unwrap_or(&[]), z);
+                K::rows(panel, &patch, open.rows.get(..open.count).unwrap_or(&[]), z);
             }
         }
-        self.pass.open += open as u32;
-        if writer.shows() {
+        if let Some(predicted) = predicted {
             let predicted = predicted.get(..z.len()).unwrap_or(&[]);
-            writer.show(self.at, first, predicted, z, mask);
+            writer.show(self.at, first, predicted, z, open.mask.into());
         }
         writer.write(self.at, first, z);
     }
 
-    /// Lists the outputs that open, by their predictions; also as bits.
-    fn open(&self, first: usize, z: &[i32], rows: &mut [u8; MOST]) -> (u64, usize) {
+    /// Makes sums predictions, and finds the outputs that open by them.
+    fn open(&self, first: usize, z: &mut [i32]) -> Open {
         let config = self.config;
-        let mut mask = 0u64;
-        if config.gate.block == 1 && matches!(config.gate.kind, GateKind::Above) {
+        let shift = config.split.shift() & 31;
+        let mut open = Open {
+            mask: 0,
+            rows: [0; MOST],
+            count: 0,
+        };
+        let bias = config.bias.get(first..).unwrap_or(&[]);
+        let single = config.gate.block == 1
+            && config.group == 1
+            && matches!(config.gate.kind, GateKind::Above);
+        if single {
             let thresholds = config.gate.thresholds.get(first..).unwrap_or(&[]);
-            let mut bit = 1;
-            for (z, t) in z.iter().zip(thresholds) {
-                mask |= if z > t { bit } else { 0 };
-                bit <<= 1;
-            }
-        } else {
-            for (lane, &z) in z.iter().enumerate() {
-                mask |= u64::from(config.gate.opens(first + lane, z)) << lane;
-            }
-        }
-        if config.group > 1 {
-            // The whole group of every output that opens.
-            let group = (1u64 << config.group) - 1;
-            let mut from = 0;
-            while from < z.len() {
-                if mask & (group << from) != 0 {
-                    mask |= group << from;
+            let values = z.iter_mut().zip(bias).zip(thresholds);
+            for (lane, ((z, &bias), &t)) in values.enumerate() {
+                *z = (*z << shift).wrapping_add(bias);
+                if *z > t {
+                    if let Some(row) = open.rows.get_mut(open.count) {
+                        *row = lane as u8;
+                    }
+                    open.count += 1;
+                    open.mask |= 1 << lane;
                 }
-                from += config.group;
             }
-            if z.len() < MOST {
-                mask &= (1 << z.len()) - 1;
+            return open;
+        }
+        for (lane, (z, &bias)) in z.iter_mut().zip(bias).enumerate() {
+            *z = (*z << shift).wrapping_add(bias);
+            open.mask |= Mask::from(config.gate.opens(first + lane, *z)) << lane;
+        }
+        // The whole group of every output that opens.
+        let group = (1 << config.group) - 1;
+        for from in (0..z.len()).step_by(config.group) {
+            if open.mask & (group << from) != 0 {
+                open.mask |= group << from;
             }
         }
-        let mut open = 0;
-        let mut left = mask;
+        if let Some(beyond) = Mask::BITS.checked_sub(z.len() as u32) {
+            open.mask &= Mask::MAX.checked_shr(beyond).unwrap_or(0);
+        }
+        let mut left = open.mask;
         while left != 0 {
-            if let Some(row) = rows.get_mut(open) {
+            if let Some(row) = open.rows.get_mut(open.count) {
                 *row = left.trailing_zeros() as u8;
             }
-            open += 1;
+            open.count += 1;
             left &= left - 1;
         }
-        (mask, open)
+        open
     }
 }

@@ -160,6 +160,7 @@ impl<'a> Conv<'a> {
             residual,
             output,
             visitor,
+            range: config.code_range(),
         };
         if self.is_dense() {
             dense::run(config, scratch, input, &mut writer)

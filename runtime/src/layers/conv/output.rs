@@ -1,7 +1,7 @@
 //! From accumulators to codes.
 
 use super::{ConvConfig, ConvOutput, Visitor};
-use crate::quant::{Split, round_shift};
+use crate::quant::round_shift;
 
 /// Bits behind the point of an output that a residual is added to.
 const FRACTION: u8 = 4;
@@ -13,6 +13,8 @@ pub(super) struct Writer<'w, 'v> {
     pub residual: Option<&'w [i8]>,
     pub output: &'w mut [i8],
     pub visitor: Option<&'w mut Visitor<'v>>,
+    /// Of a code.
+    pub range: (i16, i16),
 }
 
 impl Writer<'_, '_> {
@@ -51,8 +53,7 @@ impl Writer<'_, '_> {
     pub fn write(&mut self, (y, x): (usize, usize), first: usize, z: &[i32]) {
         let config = self.config;
         let view = config.output;
-        let (low, high) =
-            Split::new(config.output_bits, 1, config.output_signed).map_or((0, 0), Split::range);
+        let (low, high) = self.range;
         let start = view.index(y, x, first);
         let requants = config.requant.get(first..).unwrap_or(&[]);
         let values = z.iter().zip(requants);
