@@ -313,32 +313,30 @@ impl<'s> RowLists<'s> {
         let row = kernel as u32 * pixel;
         let left = (x as u32).wrapping_mul(pixel).wrapping_neg();
         let top = y.rem_euclid(kernel as i32) as usize;
-        let lists = geometry.lists();
+        let (lists, last) = (geometry.lists(), kind.first + kind.form.lists() - 1);
         let (capacity, indices) = (geometry.capacity(), geometry.indices());
-        for (plane, runs) in runs.chunks_exact_mut(kernel).enumerate() {
+        let (mut place, mut base) = (top, left);
+        for (ky, y) in (y..).take(kernel).enumerate() {
+            // Above the map y is a large number.
+            let inside = (y as u32 as usize) < shape.height;
+            let mut nth = place * lists + last;
+            let mut at = ky;
             // The highest bit comes first.
-            let list = kind.first + (kind.form.lists() - 1).saturating_sub(plane);
-            let (mut place, mut base) = (top, left);
-            let mut nth = top * lists + list;
-            for (run, y) in runs.iter_mut().zip(y..) {
-                let index = self.indices.get(nth * indices..);
-                let index = index.and_then(|i| Some((*i.get(from)?, *i.get(to)?)));
-                *run = match index {
-                    // Above the map y is a large number.
-                    Some((from, to)) if (y as u32 as usize) < shape.height => Run {
+            while let Some(run) = runs.get_mut(at) {
+                let index = |pixel: usize| self.indices.get(nth * indices + pixel);
+                *run = match (index(from), index(to)) {
+                    (Some(&from), Some(&to)) if inside => Run {
                         first: (nth * capacity) as u32 + u32::from(from),
                         count: u32::from(to.saturating_sub(from)),
                         base,
                     },
                     _ => Run::default(),
                 };
-                base = base.wrapping_add(row);
-                (place, nth) = if place + 1 == kernel {
-                    (0, list)
-                } else {
-                    (place + 1, nth + lists)
-                };
+                nth = nth.wrapping_sub(1);
+                at += kernel;
             }
+            base = base.wrapping_add(row);
+            place = if place + 1 == kernel { 0 } else { place + 1 };
         }
     }
 }

@@ -83,8 +83,8 @@ impl Pixel<'_> {
         lists.aim(Pass::Prediction, y, x);
         let applied = lists.patch(Pass::Prediction).count();
         let (mut first, mut update) = (0, None);
+        let mut sums = [0; MOST];
         for panel in words.chunks_exact(panel_words.max(1)) {
-            let mut sums = [0i32; MOST];
             let count = height.min(channels - first);
             K::panel(panel, &lists.patch(Pass::Prediction), &mut sums);
             let z = sums.get_mut(..count).unwrap_or(&mut []);

@@ -1,7 +1,7 @@
 //! From accumulators to codes.
 
 use super::{ConvConfig, ConvOutput, Visitor};
-use crate::quant::round_shift;
+use crate::quant::{Requant, round_shift};
 
 /// Bits behind the point of an output that a residual is added to.
 const FRACTION: u8 = 4;
@@ -67,15 +67,25 @@ impl Writer<'_, '_> {
             }
             return;
         }
-        let codes = self.output.get_mut(start..).unwrap_or(&mut []);
-        for ((&z, requant), place) in values.zip(codes.iter_mut().step_by(view.step.max(1))) {
-            // A positive factor leaves no accumulator below zero a code above
-            // it: half of them, or more, end here.
-            *place = if z <= 0 && low == 0 {
+        // A positive factor leaves no accumulator below zero a code above it: half
+        // of them, or more, end here.
+        let code = |z: i32, requant: &Requant| {
+            if z <= 0 && low == 0 {
                 0
             } else {
                 requant.apply(z).clamp(low, high) as i8
-            };
+            }
+        };
+        let codes = self.output.get_mut(start..).unwrap_or(&mut []);
+        if view.step == 1 {
+            for ((&z, requant), place) in values.zip(codes) {
+                *place = code(z, requant);
+            }
+        } else {
+            let places = codes.iter_mut().step_by(view.step.max(1));
+            for ((&z, requant), place) in values.zip(places) {
+                *place = code(z, requant);
+            }
         }
     }
 

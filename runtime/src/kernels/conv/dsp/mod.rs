@@ -34,13 +34,20 @@ struct Job {
     sums: *mut i32,
     /// Bytes of the runs of a plane.
     plane: usize,
+    /// Whether every plane is folded by itself, 1 or 0.
+    folds: usize,
 }
 
 impl Job {
-    /// A job over runs of a patch; `None` where there is none, or the panel is
-    /// too short.
-    fn new(panel: &[u32], patch: &Patch<'_>, runs: &[Run], sums: &mut [i32]) -> Option<Self> {
-        let whole = panel.len() >= patch.columns() * (HEIGHT / 4) && sums.len() >= HEIGHT;
+    /// A job over runs of a patch for so many sums; `None` where there is none, or
+    /// the panel is too short.
+    fn new<const N: usize>(
+        panel: &[u32],
+        patch: &Patch<'_>,
+        runs: &[Run],
+        sums: &mut [i32; N],
+    ) -> Option<Self> {
+        let whole = panel.len() >= patch.columns() * (HEIGHT / 4);
         (whole && !runs.is_empty()).then(|| {
             let range = runs.as_ptr_range();
             Self {
@@ -50,6 +57,7 @@ impl Job {
                 panel: panel.as_ptr(),
                 sums: sums.as_mut_ptr(),
                 plane: patch.runs_of_plane() * size_of::<Run>(),
+                folds: usize::from(patch.folds()),
             }
         })
     }
@@ -60,28 +68,17 @@ impl ConvKernels for Dsp {
     const WHOLE: usize = 8;
 
     fn panel(panel: &[u32], patch: &Patch<'_>, sums: &mut [i32]) {
+        let Some(sums) = sums.first_chunk_mut::<HEIGHT>() else {
+            return;
+        };
         match patch.form() {
-            Form::Planes(_) if patch.folds() => {
-                let mut total = [0; HEIGHT];
-                let mut plane_sums = [0; HEIGHT];
-                for runs in patch.planes() {
-                    let Some(job) = Job::new(panel, patch, runs, &mut plane_sums) else {
-                        return;
-                    };
+            Form::Planes(_) => {
+                if patch.folds() {
+                    *sums = [0; HEIGHT];
+                }
+                if let Some(job) = Job::new(panel, patch, patch.runs(), sums) {
                     // SAFETY: a patch's entries are offsets of columns in a panel of
                     // its size, which this one has, and the sums are those of a panel.
-                    unsafe { planes::walk(&job) };
-                    for (total, sum) in total.iter_mut().zip(plane_sums) {
-                        *total = 2 * *total + sum;
-                    }
-                }
-                if let Some(sums) = sums.get_mut(..HEIGHT) {
-                    sums.copy_from_slice(&total);
-                }
-            }
-            Form::Planes(_) => {
-                if let Some(job) = Job::new(panel, patch, patch.runs(), sums) {
-                    // SAFETY: as above.
                     unsafe { planes::walk(&job) };
                 }
             }
@@ -99,7 +96,7 @@ impl ConvKernels for Dsp {
                 let row = u32::from(row);
                 *lane = (row & !3) | ((row & 1) << 1) | ((row >> 1) & 1);
             }
-            let mut totals = [0; HEIGHT];
+            let mut totals = [0; 4];
             let job = Job::new(panel, patch, patch.runs(), &mut totals);
             let (Some(job), true) = (job, sound) else {
                 continue;

@@ -5,7 +5,8 @@ use crate::kernels::dsp::dsp;
 use core::arch::naked_asm;
 
 /// Sets the 16 sums of a panel: those of each plane's runs, added up by
-/// Horner's rule in lanes of 16 bits.
+/// Horner's rule in lanes of 16 bits, or, where the job says so, in the sums
+/// themselves, which then start at zero.
 ///
 /// The lanes are r4 to r11, two rows each; r0 is the place in the list, lr the
 /// column of offset 0, r12 the column. The loop over 16 columns is written out
@@ -44,9 +45,26 @@ pub(super) unsafe extern "C" fn walk(job: &Job) {
         "asr r12, \\second, #16",
         "stm r0!, {{r1, r2, r3, r12}}",
         ".endm",
+        // The same added to twice the sums; the lanes start anew.
+        ".macro PG_FOLD first, second",
+        "ldm r0, {{r1, r2, r3, r12}}",
+        "sxth lr, \\first",
+        "add r1, lr, r1, lsl #1",
+        "asr lr, \\first, #16",
+        "add r2, lr, r2, lsl #1",
+        "sxth lr, \\second",
+        "add r3, lr, r3, lsl #1",
+        "asr lr, \\second, #16",
+        "add r12, lr, r12, lsl #1",
+        "stm r0!, {{r1, r2, r3, r12}}",
+        "mov \\first, #0",
+        "mov \\second, #0",
+        ".endm",
         "push {{r4-r11, lr}}",
-        "sub sp, #28",
-        // sp: run, end of the runs, entries, panel, sums, bytes of a plane, end of the list.
+        "sub sp, #36",
+        // sp: run, end of the runs, entries, panel, sums, bytes of a plane; end of
+        // the plane, job.
+        "str r0, [sp, #28]",
         "ldm r0, {{r1, r2, r3, r4, r5, r6}}",
         "stm sp, {{r1, r2, r3, r4, r5, r6}}",
         "mov r12, r1",
@@ -100,6 +118,10 @@ pub(super) unsafe extern "C" fn walk(job: &Job) {
         "ldr r0, [sp, #24]",
         "cmp r12, r0",
         "bne.w 2b",
+        "ldr r0, [sp, #28]",
+        "ldr r0, [r0, #24]",
+        "cmp r0, #0",
+        "bne.w 7f",
         "ldr r0, [sp, #4]",
         "cmp r12, r0",
         "beq.w 6f",
@@ -118,10 +140,23 @@ pub(super) unsafe extern "C" fn walk(job: &Job) {
         "PG_SUMS r6, r7",
         "PG_SUMS r8, r9",
         "PG_SUMS r10, r11",
-        "add sp, #28",
+        "8:",
+        "add sp, #36",
         "pop {{r4-r11, pc}}",
+        "7:",
+        "str r12, [sp]",
+        "ldr r0, [sp, #16]",
+        "PG_FOLD r4, r5",
+        "PG_FOLD r6, r7",
+        "PG_FOLD r8, r9",
+        "PG_FOLD r10, r11",
+        "ldrd r12, r0, [sp]",
+        "cmp r12, r0",
+        "bne.w 1b",
+        "b.w 8b",
         ".purgem PG_COLUMN",
         ".purgem PG_NEXT",
         ".purgem PG_SUMS",
+        ".purgem PG_FOLD",
     )
 }
