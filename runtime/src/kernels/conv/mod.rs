@@ -49,6 +49,8 @@ mod scan;
     ),
 ))]
 mod simd;
+#[cfg(pg_isa = "thumb1")]
+mod thumb1;
 
 pub use lists::{Geometry, Pass, Patch, RowLists, Run};
 

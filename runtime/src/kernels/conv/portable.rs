@@ -10,8 +10,9 @@
 //! ```
 //!
 //! `128 sum d`, taken off both lanes, leaves the sums of `w d`.
+#![allow(unsafe_code)]
 
-use super::{Form, Patch};
+use super::{Form, Patch, Run};
 use crate::layout::Target;
 
 /// Rows of a panel, and bytes of a column.
@@ -118,25 +119,56 @@ fn planes(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; HEI
     for runs in patch.planes() {
         // Horner's rule: in the lanes while they hold it, else in the sums.
         if patch.folds() {
+            #[cfg(pg_isa = "thumb1")]
+            super::thumb1::uncross(&mut lanes.0);
             lanes.fold(layout, core::mem::take(&mut digits), sums);
             sums.iter_mut().for_each(|sum| *sum *= 2);
         } else {
             lanes.0.as_flattened_mut().iter_mut().for_each(|a| *a <<= 1);
             digits *= 2;
         }
-        for run in runs {
-            digits += run.count;
-            for &entry in patch.of(run) {
-                let column = column(panel, entry.wrapping_add(run.base));
-                for ([a, o], word) in lanes.0.iter_mut().zip(column) {
-                    let u = word ^ layout.flip;
-                    *a = a.wrapping_add(u);
-                    *o = o.wrapping_add((u >> 8) & EVEN);
-                }
+        digits += runs.iter().map(|run| run.count).sum::<u32>();
+        // SAFETY: the panel has the columns of the patch, in which all offsets are.
+        unsafe { walk(layout, &mut lanes.0, panel, patch, runs) };
+    }
+    #[cfg(pg_isa = "thumb1")]
+    super::thumb1::uncross(&mut lanes.0);
+    lanes.fold(layout, digits, sums);
+}
+
+#[cfg(pg_isa = "thumb1")]
+use super::thumb1::walk;
+
+/// Adds the columns of the runs to the sums.
+///
+/// # Safety
+///
+/// The panel has as many columns as the patch.
+#[cfg(not(pg_isa = "thumb1"))]
+#[inline(always)]
+unsafe fn walk(
+    layout: Layout,
+    sums: &mut [[u32; 2]; WORDS],
+    panel: &[u32],
+    patch: &Patch<'_>,
+    runs: &[Run],
+) {
+    let mut lanes = *sums;
+    for run in runs {
+        // A window left of the map's middle has its columns before those of the row:
+        // bases below zero.
+        let base = panel.as_ptr().wrapping_byte_offset(run.base as i32 as isize);
+        for &entry in patch.of(run) {
+            let column = base.wrapping_byte_add(entry as usize);
+            for (j, [a, o]) in lanes.iter_mut().enumerate() {
+                // SAFETY: the caller's promise, and what holds for every patch.
+                let u = unsafe { column.add(j).read() } ^ layout.flip;
+                *a = a.wrapping_add(u);
+                *o = o.wrapping_add((u >> 8) & EVEN);
             }
         }
     }
-    lanes.fold(layout, digits, sums);
+    *sums = lanes;
 }
 
 fn weighted(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; HEIGHT]) {
@@ -169,36 +201,65 @@ fn weighted(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; H
 
 /// See [`super::ConvKernels::rows`].
 pub fn rows(layout: Layout, panel: &[u32], patch: &Patch<'_>, rows: &[u8], sums: &mut [i32]) {
-    use zerocopy::IntoBytes;
-    let Some(panel) = panel.get(..patch.columns() * WORDS) else {
+    let whole = panel.len() >= patch.columns() * WORDS;
+    let beyond = |&row: &u8| usize::from(row) >= HEIGHT.min(sums.len());
+    if !whole || patch.form() != Form::Weighted || rows.iter().any(beyond) {
         return;
+    }
+    let byte = |&row: &u8| {
+        panel
+            .as_ptr()
+            .cast::<u8>()
+            .wrapping_add(layout.byte(row.into()))
     };
-    let bytes = panel.as_bytes();
-    for pair in rows.chunks(2) {
-        // Two rows share the digits.
-        let at = [pair.first(), pair.last()].map(|row| row.map_or(0, |&row| usize::from(row)));
-        if at.iter().any(|&row| row >= HEIGHT.min(sums.len())) {
-            continue;
+    let mut add = |row: u8, total: i32| {
+        if let Some(sum) = sums.get_mut(usize::from(row)) {
+            *sum += total;
         }
-        let lanes = at.map(|row| layout.byte(row) as u32);
-        let mut totals = [0i32; 2];
-        for run in patch.runs() {
-            let bases = lanes.map(|lane| run.base.wrapping_add(lane));
-            for &entry in patch.of(run) {
-                let digit = i32::from(entry as i8);
-                for (total, base) in totals.iter_mut().zip(bases) {
-                    let byte = bytes.get((entry >> 8).wrapping_add(base) as usize);
-                    let weight = byte.map_or(0, |&b| (b ^ (!layout.flip as u8 & 0x80)) as i8);
-                    *total += i32::from(weight) * digit;
-                }
-            }
-        }
-        for (&row, total) in pair.iter().zip(totals) {
-            if let Some(sum) = sums.get_mut(usize::from(row)) {
-                *sum += total;
+    };
+    let (pairs, rest) = rows.as_chunks::<2>();
+    for pair in pairs {
+        // SAFETY: the panel has the columns of the patch, and rows are below the
+        // height of a column.
+        let totals = unsafe { gather(layout, patch, pair.each_ref().map(byte)) };
+        add(pair[0], totals[0]);
+        add(pair[1], totals[1]);
+    }
+    for row in rest {
+        // SAFETY: as above.
+        let [total] = unsafe { gather(layout, patch, [byte(row)]) };
+        add(*row, total);
+    }
+}
+
+/// Sums of the rows that start at these bytes of a panel.
+///
+/// # Safety
+///
+/// The bytes are those of rows in the first column of a panel that has as many
+/// columns as the patch, which is weighted.
+#[inline(always)]
+unsafe fn gather<const N: usize>(
+    layout: Layout,
+    patch: &Patch<'_>,
+    rows: [*const u8; N],
+) -> [i32; N] {
+    let mut totals = [0i32; N];
+    let mut digits = 0i32;
+    for run in patch.runs() {
+        let bases = rows.map(|row| row.wrapping_offset(run.base as i32 as isize));
+        for &entry in patch.of(run) {
+            let (digit, offset) = (i32::from(entry as i8), (entry >> 8) as usize);
+            digits = digits.wrapping_add(digit);
+            for (total, base) in totals.iter_mut().zip(bases) {
+                // SAFETY: the caller's promise, and what holds for every patch.
+                let byte = unsafe { base.wrapping_add(offset).read() };
+                let u = i32::from(byte ^ layout.flip as u8);
+                *total = total.wrapping_add(u.wrapping_mul(digit));
             }
         }
     }
+    totals.map(|total| total.wrapping_sub(digits.wrapping_mul(128)))
 }
 
 /// The kernels of a layout in plain Rust, whatever else its cores have.
