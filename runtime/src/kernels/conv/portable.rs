@@ -157,7 +157,9 @@ unsafe fn walk(
     for run in runs {
         // A window left of the map's middle has its columns before those of the row:
         // bases below zero.
-        let base = panel.as_ptr().wrapping_byte_offset(run.base as i32 as isize);
+        let base = panel
+            .as_ptr()
+            .wrapping_byte_offset(run.base as i32 as isize);
         for &entry in patch.of(run) {
             let column = base.wrapping_byte_add(entry as usize);
             for (j, [a, o]) in lanes.iter_mut().enumerate() {

@@ -1,6 +1,11 @@
-//! The loops for [`Target::Simd`], 64 rows a panel.
+//! The loops for [`Target::Simd`], 64 rows a panel: AVX2, or plain Rust.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 
 use super::{ConvKernels, Form, Patch};
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::simd::Features;
 use crate::kernels::simd::Limited;
 use crate::layout::Target;
 use zerocopy::IntoBytes;
@@ -14,6 +19,15 @@ impl<const ALLOWED: u8> ConvKernels for Limited<ALLOWED> {
     const WHOLE: usize = 1;
 
     fn panel(words: &[u32], patch: &Patch<'_>, sums: &mut [i32]) {
+        #[cfg(target_arch = "x86_64")]
+        if let (true, Some(sums)) = (Self::features().has(Features::AVX2), sums.first_chunk_mut()) {
+            // SAFETY: the processor has AVX2.
+            #[allow(unsafe_code)]
+            unsafe {
+                avx2::panel(words, patch, sums);
+            };
+            return;
+        }
         panel(words, patch, sums);
     }
 
