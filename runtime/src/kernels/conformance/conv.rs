@@ -133,8 +133,9 @@ fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
     for y in 0..(top + kernel).clamp(0, view.shape.height as i32) {
         lists.list(y as usize, codes);
     }
-    lists.aim(Pass::Prediction, top, left);
-    lists.aim(Pass::Update, top, left);
+    lists.row(top);
+    lists.aim(Pass::Prediction, left);
+    lists.aim(Pass::Update, left);
     let sum = |pass: Pass, row: usize| {
         let digit = |column: usize| {
             let (pixel, channel) = (column / view.channels, column % view.channels);

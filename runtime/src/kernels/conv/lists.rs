@@ -74,7 +74,7 @@ impl Geometry {
         let lists = self.all_lists();
         lists * self.capacity()
             + words_of::<u16>(lists * self.indices())
-            + words_of::<Run>(self.window.kernel * (self.form().lists() + 1))
+            + 2 * words_of::<Run>(self.all_lists())
     }
 }
 
@@ -172,6 +172,9 @@ impl<'p> Patch<'p> {
     }
 }
 
+/// Index of a row outside the map: no list has so many.
+const OUTSIDE: u32 = u32::MAX;
+
 /// Which lists a patch is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {
@@ -193,6 +196,9 @@ pub struct RowLists<'s> {
     indices: &'s mut [u16],
     prediction: &'s mut [Run],
     update: &'s mut [Run],
+    /// Of the prediction's runs, then the update's: the first entry of the row's
+    /// list, where its indices begin, and the base at the left edge of the map.
+    starts: &'s mut [Run],
     /// Of the prediction's lists and of the update's.
     kinds: [Kind; 2],
 }
@@ -240,8 +246,12 @@ impl<'s> RowLists<'s> {
         let (form, split) = (geometry.form(), geometry.split);
         let prediction: &mut [Run] = take(words, kernel * form.lists());
         let update: &mut [Run] = take(words, kernel);
-        prediction.fill(Run::default());
-        update.fill(Run::default());
+        let starts: &mut [Run] = take(words, lists);
+        for runs in [&mut *prediction, &mut *update, &mut *starts] {
+            runs.fill(Run::default());
+        }
+        // Before the first row of a window, all are outside the map.
+        starts.iter_mut().for_each(|start| start.count = OUTSIDE);
         let kind = |form, first, largest| Kind::new(form, first, largest, geometry.row_sum);
         Some(Self {
             geometry,
@@ -249,6 +259,7 @@ impl<'s> RowLists<'s> {
             indices,
             prediction,
             update,
+            starts,
             kinds: [
                 kind(form, 0, split.largest_digit()),
                 kind(Form::Weighted, form.lists(), split.largest_rest()),
@@ -297,46 +308,65 @@ impl<'s> RowLists<'s> {
         }
     }
 
-    /// Finds the runs of a pass under the window whose upper left pixel is
-    /// `(y, x)`, which may lie outside the map.
-    pub fn aim(&mut self, pass: Pass, y: i32, x: i32) {
+    /// Moves the window's upper edge to row `y`, which may lie outside the map.
+    pub fn row(&mut self, y: i32) {
         let geometry = &self.geometry;
-        let (kernel, shape) = (geometry.window.kernel, geometry.input.shape);
-        let (runs, kind) = match pass {
-            Pass::Prediction => (&mut *self.prediction, &self.kinds[0]),
-            Pass::Update => (&mut *self.update, &self.kinds[1]),
-        };
-        let clip = |at: i32| at.clamp(0, shape.width as i32) as usize;
-        let (from, to) = (clip(x), clip(x.saturating_add(kernel as i32)));
-        // Bytes of a pixel in a panel; a row of the window has k of them.
-        let pixel = (geometry.input.channels * geometry.height) as u32;
-        let row = kernel as u32 * pixel;
-        let left = (x as u32).wrapping_mul(pixel).wrapping_neg();
+        let kernel = geometry.window.kernel;
+        let (lists, height) = (geometry.lists(), geometry.input.shape.height);
+        let row = (kernel * geometry.input.channels * geometry.height) as u32;
         let top = y.rem_euclid(kernel as i32) as usize;
-        let (lists, last) = (geometry.lists(), kind.first + kind.form.lists() - 1);
-        let (capacity, indices) = (geometry.capacity(), geometry.indices());
-        let (mut place, mut base) = (top, left);
-        for (ky, y) in (y..).take(kernel).enumerate() {
-            // Above the map y is a large number.
-            let inside = (y as u32 as usize) < shape.height;
-            let mut nth = place * lists + last;
-            let mut at = ky;
+        let mut starts = self.starts.iter_mut();
+        for kind in &self.kinds {
             // The highest bit comes first.
-            while let Some(run) = runs.get_mut(at) {
-                let index = |pixel: usize| self.indices.get(nth * indices + pixel);
-                *run = match (index(from), index(to)) {
-                    (Some(&from), Some(&to)) if inside => Run {
-                        first: (nth * capacity) as u32 + u32::from(from),
-                        count: u32::from(to.saturating_sub(from)),
+            for list in (kind.first..kind.first + kind.form.lists()).rev() {
+                let (mut place, mut base) = (top, 0u32);
+                for (start, y) in starts.by_ref().take(kernel).zip(y..) {
+                    let nth = place * lists + list;
+                    // Above the map y is a large number.
+                    let inside = (y as u32 as usize) < height;
+                    *start = Run {
+                        first: (nth * geometry.capacity()) as u32,
+                        count: if inside {
+                            (nth * geometry.indices()) as u32
+                        } else {
+                            OUTSIDE
+                        },
                         base,
-                    },
-                    _ => Run::default(),
-                };
-                nth = nth.wrapping_sub(1);
-                at += kernel;
+                    };
+                    base = base.wrapping_add(row);
+                    place = if place + 1 == kernel { 0 } else { place + 1 };
+                }
             }
-            base = base.wrapping_add(row);
-            place = if place + 1 == kernel { 0 } else { place + 1 };
+        }
+    }
+
+    /// Finds the runs of a pass under the window at the row of [`Self::row`] whose
+    /// left edge is at pixel `x`, which may lie outside the map.
+    pub fn aim(&mut self, pass: Pass, x: i32) {
+        let geometry = &self.geometry;
+        let (kernel, width) = (geometry.window.kernel, geometry.input.shape.width);
+        let before = self.prediction.len();
+        let (runs, starts) = match pass {
+            Pass::Prediction => (&mut *self.prediction, self.starts.get(..before)),
+            Pass::Update => (&mut *self.update, self.starts.get(before..)),
+        };
+        let clip = |at: i32| at.clamp(0, width as i32) as usize;
+        let (from, to) = (clip(x), clip(x.saturating_add(kernel as i32)));
+        // Bytes of a pixel in a panel.
+        let pixel = (geometry.input.channels * geometry.height) as u32;
+        let left = (x as u32).wrapping_mul(pixel);
+        for (run, start) in runs.iter_mut().zip(starts.unwrap_or(&[])) {
+            let Some(index) = self.indices.get(start.count as usize..) else {
+                *run = Run::default();
+                continue;
+            };
+            let (Some(&from), Some(&to)) = (index.get(from), index.get(to)) else {
+                *run = Run::default();
+                continue;
+            };
+            run.first = start.first + u32::from(from);
+            run.count = u32::from(to.saturating_sub(from));
+            run.base = start.base.wrapping_sub(left);
         }
     }
 }

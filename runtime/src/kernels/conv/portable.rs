@@ -12,7 +12,9 @@
 //! `128 sum d`, taken off both lanes, leaves the sums of `w d`.
 #![allow(unsafe_code)]
 
-use super::{Form, Patch, Run};
+#[cfg(not(pg_isa = "thumb1"))]
+use super::Run;
+use super::{Form, Patch};
 use crate::layout::Target;
 
 /// Rows of a panel, and bytes of a column.

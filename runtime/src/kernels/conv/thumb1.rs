@@ -53,7 +53,7 @@ pub(super) unsafe fn walk(
 /// Sums of words and of exchanged words as sums of words and of their odd bytes.
 pub(super) fn uncross(sums: &mut [[u32; 2]; 4]) {
     for [a, r] in sums {
-        let mut lanes = |x: u32| x.wrapping_add(x << 16);
+        let lanes = |x: u32| x.wrapping_add(x << 16);
         let even = lanes(a.wrapping_sub(*r << 8));
         let odd = lanes(r.wrapping_sub(*a << 8));
         (*a, *r) = (even.wrapping_add(odd << 8), odd);

@@ -25,7 +25,7 @@ pub(super) fn run<K: ConvKernels>(
         pass: LayerCounts::default(),
         columns: config.geometry().columns(),
         at: (0, 0),
-        corner: (0, 0),
+        left: 0,
     };
     let window = config.window;
     let shape = config.output.shape;
@@ -38,9 +38,10 @@ pub(super) fn run<K: ConvKernels>(
             lists.list(row, input);
             listed = row + 1;
         }
+        lists.row(top);
         for x in 0..shape.width {
             let left = (x * window.stride) as i32 - window.padding as i32;
-            (pixel.at, pixel.corner) = ((y, x), (top, left));
+            (pixel.at, pixel.left) = ((y, x), left);
             pixel.run::<K>(&mut lists, writer);
         }
     }
@@ -54,8 +55,8 @@ struct Pixel<'p> {
     /// Columns of the matrix.
     columns: usize,
     at: (usize, usize),
-    /// Upper left pixel under the window.
-    corner: (i32, i32),
+    /// Left edge of the window.
+    left: i32,
 }
 
 /// A bit for each row of a panel.
@@ -76,11 +77,10 @@ struct Open {
 impl Pixel<'_> {
     fn run<K: ConvKernels>(&mut self, lists: &mut RowLists<'_>, writer: &mut Writer<'_, '_>) {
         let height = K::TARGET.panel();
-        let (y, x) = self.corner;
         let channels = self.config.output.channels;
         let words = self.config.weights.panel_words.unwrap_or(&[]);
         let panel_words = self.columns * height / 4;
-        lists.aim(Pass::Prediction, y, x);
+        lists.aim(Pass::Prediction, self.left);
         let applied = lists.patch(Pass::Prediction).count();
         let (mut first, mut update) = (0, None);
         let mut sums = [0; MOST];
@@ -122,9 +122,8 @@ impl Pixel<'_> {
         }
         self.pass.open += open.count as u32;
         if open.count > 0 && self.config.split.shift() > 0 {
-            let (y, x) = self.corner;
             let digits = *update.get_or_insert_with(|| {
-                lists.aim(Pass::Update, y, x);
+                lists.aim(Pass::Update, self.left);
                 lists.patch(Pass::Update).count()
             });
             let patch = lists.patch(Pass::Update);
@@ -145,6 +144,7 @@ impl Pixel<'_> {
         }
         if let Some(predicted) = predicted {
             let predicted = predicted.get(..z.len()).unwrap_or(&[]);
+            #[allow(clippy::useless_conversion)] // On hosts it is of 64 bits.
             writer.show(self.at, first, predicted, z, open.mask.into());
         }
         writer.write(self.at, first, z);

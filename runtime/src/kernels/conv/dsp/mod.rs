@@ -5,7 +5,7 @@
 //! | loop | work | least | reached |
 //! |---|---|---|---|
 //! | planes | an entry, 16 rows: 5 loads, 8 additions, an address | 15 | 16.4, and 27 a run |
-//! | weighted | an entry, 16 rows: 5 loads, 8 extensions, 8 multiplications, digit and address | 24 | 30, and 14 a run |
+//! | weighted | an entry, 16 rows: 5 loads, 8 in bytes, 8 multiplications, digit and address | 24 | 32, and 16 a run |
 //! | rows | an entry, 1 to 4 rows: 2 to 5 loads, 1 to 4 multiplications, digit and address | 6 to 12 | 7 to 13, and 0.8 for the loop, 27 a run |
 //!
 //! The least has all loads next to each other. Eight registers of sums leave
