@@ -424,6 +424,34 @@ pub struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
+    /// A matrix outside an image, of [`Target::panel_words`] and
+    /// [`Target::row_words`] words; at least one of both copies.
+    ///
+    /// `None` where a copy is shorter, where there is neither, or where this
+    /// build reads no such layout.
+    #[must_use]
+    pub fn from_words(
+        target: Target,
+        bits: WeightBits,
+        rows: usize,
+        columns: usize,
+        panel_words: Option<&'a [u32]>,
+        row_words: Option<&'a [u32]>,
+    ) -> Option<Self> {
+        let fits = |words: Option<&[u32]>, needed| words.is_none_or(|w| w.len() >= needed);
+        let sound = (panel_words.is_some() || row_words.is_some())
+            && fits(panel_words, target.panel_words(bits, rows, columns))
+            && fits(row_words, target.row_words(bits, rows, columns));
+        sound.then_some(Self {
+            target: ImageTarget::new(target)?,
+            bits: ImageWeights::new(bits)?,
+            rows,
+            columns,
+            panel_words,
+            row_words,
+        })
+    }
+
     /// The target the matrix is laid out for.
     #[inline(always)]
     #[must_use]

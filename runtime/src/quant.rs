@@ -156,6 +156,17 @@ impl Split {
         self.hb(high as i32) as u32
     }
 
+    /// Largest magnitude of a remainder: signed ones are rounded, unsigned
+    /// ones truncated.
+    #[must_use]
+    pub const fn largest_rest(self) -> u32 {
+        if self.signed {
+            (1 << self.shift()) / 2
+        } else {
+            (1 << self.shift()) - 1
+        }
+    }
+
     /// Reads a stored code byte as its value.
     #[inline(always)]
     #[must_use]
@@ -208,6 +219,8 @@ mod tests {
                         assert_eq!(whole, i32::from(q), "{split:?} {q}");
                         // The accumulator bound relies on this.
                         assert!((i32::from(hb) << split.shift()).abs() <= 1 << bits);
+                        assert!(u32::from(hb.unsigned_abs()) <= split.largest_digit());
+                        assert!(u32::from(lb.unsigned_abs()) <= split.largest_rest());
                     }
                 }
             }

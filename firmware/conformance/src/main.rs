@@ -9,7 +9,7 @@
 use cortex_m_rt::entry;
 use pg_emulated::Once;
 use pg_runtime::kernels::Selected;
-use pg_runtime::kernels::conformance::{SCRATCH_WORDS, check_all};
+use pg_runtime::kernels::conformance::{SCRATCH_WORDS, check_all, conv};
 #[cfg(target_arch = "riscv32")]
 use riscv_rt::entry;
 use semihosting::{eprintln, process};
@@ -23,11 +23,14 @@ static SCRATCH: Once<[u32; SCRATCH_WORDS]> = Once::new([0; SCRATCH_WORDS]);
 
 #[entry]
 fn main() -> ! {
-    let failure = match SCRATCH.take() {
-        Some(scratch) => check_all::<Selected>(CASES, scratch).err(),
-        None => process::exit(2),
+    let Some(scratch) = SCRATCH.take() else {
+        process::exit(2)
     };
-    if let Some(failure) = failure {
+    if let Err(failure) = conv::check_all::<Selected>(CASES, scratch) {
+        eprintln!("convolutions are wrong in case {}", failure.seed);
+        process::exit(1);
+    }
+    if let Err(failure) = check_all::<Selected>(CASES, scratch) {
         eprintln!("{:?} is wrong in case {}", failure.operation, failure.seed);
         process::exit(1);
     }

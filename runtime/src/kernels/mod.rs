@@ -28,10 +28,10 @@
 
 pub mod cell;
 pub mod changes;
-#[cfg(feature = "conv")]
-pub mod columns;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+#[cfg(feature = "conv")]
+pub mod conv;
 #[cfg(any(test, pg_isa = "dsp"))]
 pub mod dsp;
 pub mod gate;

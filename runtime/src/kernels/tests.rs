@@ -56,6 +56,16 @@ macro_rules! kernel_tests {
                 }
             }
 
+            #[cfg(feature = "conv")]
+            #[test]
+            fn convolutions_equal_naive() {
+                for room in [2048, 8192, 30_000] {
+                    let scratch = &mut vec![0; room];
+                    let checked = conformance::conv::check_all::<$kernels>(1500, scratch);
+                    assert_eq!(checked, Ok(()), "{room}");
+                }
+            }
+
             // What follows draws nothing but signs and counts.
             #[test]
             fn extremes_at_the_largest_width() {

@@ -4,13 +4,15 @@
 //! own state, and writes codes or logits for the next.
 
 #[cfg(feature = "conv")]
-pub mod conv;
+mod conv;
 mod dense;
 mod lstm;
 mod map;
 mod operand;
 mod pool;
 
+#[cfg(feature = "conv")]
+pub use conv::{Conv, ConvConfig, ConvError, ConvOutput, Residual, Visitor};
 pub use dense::{Dense, DenseOutput};
 pub use lstm::{Lstm, LstmGate, LstmState, Strategy};
 pub use map::{Shape, View, Window};

@@ -1,6 +1,7 @@
 //! What is measured.
 
 mod columns;
+mod conv;
 mod engine;
 mod gemv;
 mod lstm;
@@ -44,7 +45,8 @@ pub fn run<M: Meter>(
     engine::run(image, inputs, arena, meter)?;
     lstm::run(image, inputs, arena, meter)?;
     columns::run(arena, meter)?;
-    gemv::run(arena, meter)
+    gemv::run(arena, meter)?;
+    conv::run(arena, meter)
 }
 
 /// A loop whose instructions are known: the check of the meter itself.

@@ -42,13 +42,13 @@ enum Command {
     Inspect(measure::Inspect),
     /// Compare host and emulated boards, byte for byte.
     Verify(boards::Verify),
+    /// Run test vectors of convolutions (NPZ) through the runtime and compare every number.
+    Conform(conform::Conform),
     /// Run a firmware on an emulated board and show its log.
     Emulate(boards::Emulate),
     /// Count instructions and model cycles of kernels and layers on emulated cores.
     #[cfg(feature = "bench")]
     Bench(bench::Bench),
-    /// Run the integer convolution on vectors (.npz) and compare every number.
-    Conform(conform::Conform),
     /// List the boards.
     Boards,
     /// Check, fetch or pack a data set.

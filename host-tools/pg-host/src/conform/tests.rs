@@ -1,139 +1,278 @@
+//! Vectors made here from the definition, written as files and read again.
+
 use super::*;
-use pg_runtime::quant::Split;
+use npyz::WriterBuilder;
+use npyz::npz::NpzWriter;
+use std::path::Path;
 
-fn split(bits: u8, msb: u8, signed: bool) -> Split {
-    Split::new(bits, msb, signed).expect("a split")
+/// A convolution: images, input channels, edges, output channels, groups,
+/// kernel, stride and padding; bits and sign of the codes.
+struct Case {
+    input: [usize; 4],
+    outputs: usize,
+    groups: usize,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+    bits: [u8; 2],
+    signed: bool,
 }
 
-/// A vector with random numbers and the results of the definition.
-fn vector(seed: u64, split: Split, window: Window, groups: usize) -> Vector {
-    let mut x = seed;
-    let mut next = |low: i64, high: i64| {
-        x = x
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        low + ((x >> 33) % (high - low + 1) as u64) as i64
-    };
-    let input = [2, 3 * groups, 6, 5];
-    let kernel = [5 * groups, 3, window.kernel, window.kernel];
-    let (low, high) = split.range();
-    let mut codes = || match next(0, 3) {
-        0 => next(i64::from(low), i64::from(high)),
-        1 => i64::from(high),
-        _ => 0,
-    };
-    let activation: Vec<i64> = (0..input.iter().product()).map(|_| codes()).collect();
-    let weight: Vec<i64> = (0..kernel.iter().product())
-        .map(|_| next(-127, 127))
-        .collect();
-    let thresholds: Vec<i32> = (0..kernel[0]).map(|_| next(-3000, 3000) as i32).collect();
-    let output = [2, kernel[0], window.outputs(6), window.outputs(5)];
-    let mut vector = Vector {
-        input,
-        kernel,
-        activation: activation.iter().map(|&q| q as i8).collect(),
-        weight: weight.iter().map(|&w| w as i8).collect(),
-        thresholds,
-        split,
-        stride: window.stride,
-        padding: window.padding,
-        groups,
-        output,
-        predictions: vec![],
-        mask: vec![],
-        accumulators: vec![],
-    };
-    let [_, channels, height, width] = input;
-    for place in 0..output.iter().product::<usize>() {
-        let [n, o, y, x] = index(place, output);
-        let (mut hb, mut all) = (0, 0);
-        for (c, ky, kx) in (0..3 * window.kernel * window.kernel).map(|k| {
-            (
-                k / window.kernel.pow(2),
-                k / window.kernel % window.kernel,
-                k % window.kernel,
-            )
-        }) {
-            let row = (y * window.stride + ky).wrapping_sub(window.padding);
-            let column = (x * window.stride + kx).wrapping_sub(window.padding);
-            if row >= height || column >= width {
-                continue;
-            }
-            let channel = o / 5 * 3 + c;
-            let q = activation[((n * channels + channel) * height + row) * width + column];
-            let w = weight[((o * 3 + c) * window.kernel + ky) * window.kernel + kx];
-            hb += w * i64::from(split.hb(q as i32));
-            all += w * q;
-        }
-        let z = hb << split.shift();
-        let open = z > i64::from(vector.thresholds[o]);
-        vector.predictions.push(z);
-        vector.mask.push(i64::from(open));
-        vector.accumulators.push(if open { all } else { z });
-    }
-    vector
-}
+const PLAIN: Case = Case {
+    input: [2, 3, 6, 5],
+    outputs: 4,
+    groups: 1,
+    kernel: [3, 3],
+    stride: [1, 1],
+    padding: [1, 1],
+    bits: [4, 2],
+    signed: false,
+};
 
-#[test]
-fn convolutions_equal_their_definition() {
-    let windows = [
-        (3, 1, 1),
-        (3, 2, 1),
-        (1, 1, 0),
-        (1, 2, 0),
-        (5, 1, 2),
-        (2, 3, 0),
-        (1, 1, 1),
-    ];
-    let mut seed = 0;
-    for (kernel, stride, padding) in windows {
-        let window = Window {
-            kernel,
-            stride,
-            padding,
+impl Case {
+    /// The vector by its definition.
+    fn vector(&self) -> Vector {
+        let mut state = 7u64;
+        let mut next = |low: i64, high: i64| {
+            state = (state.wrapping_mul(6_364_136_223_846_793_005)).wrapping_add(99);
+            low + ((state >> 33) as i64) % (high - low + 1)
         };
-        for (bits, msb) in [(8, 4), (8, 7), (8, 1), (5, 3), (4, 2), (2, 1), (4, 4)] {
-            for signed in [false, true] {
-                for groups in [1, 3] {
-                    seed += 1;
-                    let vector = vector(seed, split(bits, msb, signed), window, groups);
-                    let report = check(&vector).expect("a convolution");
-                    assert!(
-                        report.is_exact(),
-                        "{bits}/{msb} {window:?} {signed}: {report}"
-                    );
+        let [n, c, h, w] = self.input;
+        let part = c / self.groups;
+        let [kh, kw] = self.kernel;
+        let shift = self.bits[0] - self.bits[1];
+        let (low, high) = if self.signed {
+            (1 - (1 << (self.bits[0] - 1)), (1 << (self.bits[0] - 1)) - 1)
+        } else {
+            (0, (1 << self.bits[0]) - 1)
+        };
+        let codes: Vec<i64> = (0..n * c * h * w).map(|_| next(low, high)).collect();
+        let count = self.outputs * part * kh * kw;
+        let weights: Vec<i64> = (0..count).map(|_| next(-127, 127)).collect();
+        let thresholds: Vec<f64> = (0..self.outputs)
+            .map(|o| {
+                if o == 1 {
+                    0.0
+                } else {
+                    next(-900, 900) as f64 + 0.5
                 }
+            })
+            .collect();
+        let edge = |at: usize| {
+            (self.input[2 + at] + 2 * self.padding[at] - self.kernel[at]) / self.stride[at] + 1
+        };
+        let (oh, ow) = (edge(0), edge(1));
+        let shape = vec![n, self.outputs, oh, ow];
+        let (mut msb, mut mask, mut acc) = (vec![], vec![], vec![]);
+        for index in 0..n * self.outputs * oh * ow {
+            let (x, y, o) = (index % ow, index / ow % oh, index / ow / oh % self.outputs);
+            let image = index / ow / oh / self.outputs;
+            let (mut whole, mut predicted) = (0, 0);
+            for tap in 0..part * kh * kw {
+                let (kx, ky, i) = (tap % kw, tap / kw % kh, tap / kw / kh);
+                let at = |o: usize, k: usize, d: usize| {
+                    (o * self.stride[d] + k).checked_sub(self.padding[d])
+                };
+                let (Some(sy), Some(sx)) = (at(y, ky, 0), at(x, kx, 1)) else {
+                    continue;
+                };
+                if sy >= h || sx >= w {
+                    continue;
+                }
+                let channel = o / (self.outputs / self.groups) * part + i;
+                let q = codes[((image * c + channel) * h + sy) * w + sx];
+                let weight = weights[o * part * kh * kw + tap];
+                let half = if self.signed && shift > 0 {
+                    1 << (shift - 1)
+                } else {
+                    0
+                };
+                whole += weight * q;
+                predicted += weight * ((q + half) >> shift << shift);
             }
+            let open = predicted as f64 > thresholds[o];
+            msb.push(predicted);
+            mask.push(i64::from(open));
+            acc.push(if open { whole } else { predicted });
+        }
+        let array = |shape: &[usize], values, signed_bytes| Integers {
+            shape: shape.to_vec(),
+            values,
+            signed_bytes,
+        };
+        Vector {
+            activation: array(&self.input, codes, self.signed),
+            weight: array(&[self.outputs, part, kh, kw], weights, false),
+            thresholds,
+            msb_accumulator: array(&shape, msb, false),
+            mask: array(&shape, mask, false),
+            accumulator: array(&shape, acc, false),
+            bits: self.bits,
+            stride: self.stride,
+            padding: self.padding,
+            groups: self.groups,
         }
     }
 }
 
-#[test]
-fn a_wrong_number_is_found_and_named() {
-    let window = Window {
-        kernel: 3,
-        stride: 1,
-        padding: 1,
-    };
-    let mut vector = vector(1, split(4, 2, false), window, 1);
-    vector.accumulators[31] += 1;
-    let report = check(&vector).expect("a convolution");
-    assert!(!report.is_exact());
-    assert_eq!(report.accumulators.wrong, 1);
-    assert_eq!(
-        report.accumulators.first.as_ref().map(|p| p.index),
-        Some([0, 1, 0, 1])
+fn write(path: &Path, vector: &Vector, leave_out: &str) {
+    let mut npz = NpzWriter::create(path).expect("created");
+    let shape = |shape: &[usize]| shape.iter().map(|&n| n as u64).collect::<Vec<_>>();
+    macro_rules! put {
+        ($name:literal, $shape:expr, $t:ty, $values:expr) => {
+            if leave_out != $name {
+                let mut array = npz
+                    .array($name, Default::default())
+                    .expect("an entry")
+                    .default_dtype()
+                    .shape(&$shape)
+                    .begin_nd()
+                    .expect("a header");
+                array
+                    .extend($values.into_iter().map(|v| v as $t))
+                    .expect("written");
+                array.finish().expect("finished");
+            }
+        };
+    }
+    let (v, none) = (vector, Vec::<u64>::new());
+    let codes = v.activation.values.clone();
+    if v.activation.signed_bytes {
+        put!("activation", shape(&v.activation.shape), i8, codes);
+    } else {
+        put!("activation", shape(&v.activation.shape), u8, codes);
+    }
+    put!(
+        "weight",
+        shape(&v.weight.shape),
+        i16,
+        v.weight.values.clone()
     );
-    vector.output[3] += 1;
-    assert!(check(&vector).is_err());
+    put!(
+        "threshold",
+        vec![v.thresholds.len() as u64],
+        f64,
+        v.thresholds.clone()
+    );
+    let outputs = shape(&v.accumulator.shape);
+    put!(
+        "msb_accumulator",
+        outputs,
+        i32,
+        v.msb_accumulator.values.clone()
+    );
+    put!("mask", outputs, u8, v.mask.values.clone());
+    put!("accumulator", outputs, i32, v.accumulator.values.clone());
+    put!("bits", vec![3], i64, [v.bits[0], v.bits[1], 7]);
+    if v.stride[0] == v.stride[1] {
+        put!("stride", none, i64, [v.stride[0]]);
+    } else {
+        put!("stride", vec![2], i64, v.stride);
+    }
+    put!("padding", vec![2], i64, v.padding);
+    put!("groups", none, i64, [v.groups]);
 }
 
 #[test]
-fn files_that_are_no_vectors_get_an_error() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("a.npz");
-    std::fs::write(&path, b"not a zip").expect("write");
-    let error = check_file(&path).expect_err("no vector");
-    assert!(format!("{error:#}").contains("cannot read"), "{error:#}");
-    assert!(check_file(&folder.path().join("missing.npz")).is_err());
+fn files_of_every_kind_match() {
+    let folder = tempfile::tempdir().expect("folder");
+    let cases = [
+        Case { ..PLAIN },
+        Case {
+            bits: [8, 4],
+            stride: [2, 2],
+            ..PLAIN
+        },
+        Case {
+            bits: [2, 1],
+            kernel: [1, 1],
+            padding: [0, 0],
+            ..PLAIN
+        },
+        Case {
+            bits: [5, 5],
+            input: [1, 4, 7, 7],
+            outputs: 6,
+            groups: 2,
+            ..PLAIN
+        },
+        Case {
+            bits: [6, 3],
+            input: [1, 5, 7, 7],
+            outputs: 5,
+            groups: 5,
+            ..PLAIN
+        },
+        Case {
+            bits: [8, 3],
+            signed: true,
+            kernel: [5, 5],
+            padding: [2, 2],
+            ..PLAIN
+        },
+        Case {
+            kernel: [1, 4],
+            padding: [2, 0],
+            stride: [3, 2],
+            outputs: 20,
+            ..PLAIN
+        },
+        Case {
+            kernel: [4, 2],
+            padding: [3, 1],
+            stride: [1, 2],
+            bits: [8, 7],
+            ..PLAIN
+        },
+    ];
+    let mut files = Vec::new();
+    for (index, case) in cases.iter().enumerate() {
+        let path = folder.path().join(format!("{index}.npz"));
+        write(&path, &case.vector(), "");
+        files.push(path);
+    }
+    let report = run(&files, Choice::All);
+    assert!(report.all_exact(), "{report}");
+}
+
+#[test]
+fn a_wrong_number_is_counted_and_named() {
+    let mut vector = PLAIN.vector();
+    let at = vector.accumulator.values.len() - 1;
+    vector.accumulator.values[at] += 1;
+    vector.mask.values[0] ^= 1;
+    let report = compare(&vector, Choice::Portable).expect("runs");
+    let [report] = &report[..] else {
+        panic!("one report")
+    };
+    assert!(!report.exact());
+    assert_eq!(report.msb_accumulator.mismatches, 0);
+    assert_eq!(report.mask.first.as_ref().expect("wrong").index, [0; 4]);
+    let first = report.accumulator.first.as_ref().expect("wrong");
+    assert_eq!(
+        (first.index, first.expected - first.computed),
+        ([1, 3, 5, 4], 1)
+    );
+}
+
+#[test]
+fn files_that_say_too_little_are_refused_by_name() {
+    let folder = tempfile::tempdir().expect("folder");
+    let refused = |vector: &Vector, leave_out: &str, words: &str| {
+        let path = folder.path().join("bad.npz");
+        write(&path, vector, leave_out);
+        let report = run(&[path], Choice::Portable);
+        let error = report.files[0].error.as_ref().expect("an error");
+        assert!(error.contains(words), "{error}");
+    };
+    refused(&PLAIN.vector(), "mask", "no array 'mask'");
+    let mut vector = PLAIN.vector();
+    vector.weight.values[0] = 200;
+    refused(&vector, "", "a weight code lies outside");
+    let mut vector = PLAIN.vector();
+    vector.activation.values[0] = 16;
+    refused(&vector, "", "an activation code lies outside 0 to 15");
+    let mut vector = PLAIN.vector();
+    vector.groups = 2;
+    refused(&vector, "", "do not fit 2 groups");
 }

@@ -1,255 +1,232 @@
-//! Reading vectors.
+//! Reading a test vector: arrays of integers and reals from an NPZ file.
 
 use anyhow::{Context, Result, bail, ensure};
 use npyz::npz::NpzArchive;
-use npyz::{DType, TypeChar};
-use pg_runtime::image::record::MAX_THRESHOLD;
-use pg_runtime::quant::Split;
+use npyz::{DType, NpyFile, Order};
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::Path;
+
+/// Most elements of an array: a damaged header must not fill the memory.
+const LARGEST: u64 = 1 << 28;
+
+/// An array of integers, in the order of its shape.
+#[derive(Clone, Debug)]
+pub struct Integers {
+    /// Shape.
+    pub shape: Vec<usize>,
+    /// Values.
+    pub values: Vec<i64>,
+    /// Whether the elements are signed bytes.
+    pub signed_bytes: bool,
+}
+
+/// A convolution with what must come out of it.
+#[derive(Clone, Debug)]
+pub struct Vector {
+    /// Codes, [N, C, H, W].
+    pub activation: Integers,
+    /// Codes, [O, C / groups, k, k].
+    pub weight: Integers,
+    /// Threshold of every output channel, in accumulator units.
+    pub thresholds: Vec<f64>,
+    /// Predictions with the shift applied, [N, O, H, W].
+    pub msb_accumulator: Integers,
+    /// Outputs that open, likewise.
+    pub mask: Integers,
+    /// Accumulators, likewise.
+    pub accumulator: Integers,
+    /// Bits of a code, and of its prediction digit.
+    pub bits: [u8; 2],
+    /// Vertical and horizontal.
+    pub stride: [usize; 2],
+    /// Vertical and horizontal.
+    pub padding: [usize; 2],
+    /// Groups of channels.
+    pub groups: usize,
+}
 
 type Archive = NpzArchive<BufReader<File>>;
 
-/// One gated convolution and its expected results.
-#[derive(Clone, Debug)]
-pub struct Vector {
-    /// Images, channels, height, width.
-    pub input: [usize; 4],
-    /// Output channels, channels of a group, kernel, kernel.
-    pub kernel: [usize; 4],
-    /// Activation codes, in the order of `input`, as stored bytes.
-    pub activation: Vec<i8>,
-    /// Weights, in the order of `kernel`.
-    pub weight: Vec<i8>,
-    /// Thresholds: an output opens where its prediction, in accumulator units,
-    /// is larger. A real threshold t and an integer z: z > t if z > floor(t).
-    pub thresholds: Vec<i32>,
-    /// The split of the activations.
-    pub split: Split,
-    /// Distance of the windows.
-    pub stride: usize,
-    /// Zeros around the input.
-    pub padding: usize,
-    /// Groups of channels.
-    pub groups: usize,
-    /// Shape of the expected results.
-    pub output: [usize; 4],
-    /// Expected predictions: sums of weights times prediction digits, in
-    /// accumulator units.
-    pub predictions: Vec<i64>,
-    /// Expected gates, 1 for open.
-    pub mask: Vec<i64>,
-    /// Expected accumulators.
-    pub accumulators: Vec<i64>,
-}
-
 impl Vector {
-    /// Reads an `.npz` file with the arrays `activation` (u8, or i8 for signed
-    /// codes), `weight`, `threshold`, `msb_accumulator`, `mask`, `accumulator`,
-    /// `bits` (B, digit bits, ...), `stride`, `padding`, `groups`.
+    /// Reads a file.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, an array is missing or of another shape, or
-    /// a number is out of its range.
+    /// If it is no NPZ archive, an array is missing, or shapes do not fit.
     pub fn read(path: &Path) -> Result<Self> {
-        let mut archive = Archive::open(path)
-            .with_context(|| format!("cannot read {} as an .npz file", path.display()))?;
-        let archive = &mut archive;
-        let activation = integers(archive, "activation")?;
-        let weight = integers(archive, "weight")?;
-        let bits = integers(archive, "bits")?;
-        let &[activation_bits, msb_bits, ..] = bits.values.as_slice() else {
-            bail!(
-                "bits has {} numbers, not B and the digit's",
-                bits.values.len()
-            );
-        };
-        let split = u8::try_from(activation_bits)
-            .ok()
-            .zip(u8::try_from(msb_bits).ok())
-            .and_then(|(bits, msb)| Split::new(bits, msb, activation.signed))
-            .with_context(|| {
-                format!("no split of {activation_bits} bits into {msb_bits} and the rest")
-            })?;
-        let (low, high) = split.range();
-        let range = i64::from(low)..=i64::from(high);
-        if let Some(code) = activation.values.iter().find(|code| !range.contains(code)) {
-            bail!("activation {code} is no code of {activation_bits} bits");
-        }
-        if let Some(w) = weight.values.iter().find(|w| !(-127..=127).contains(*w)) {
-            bail!("weight {w}: the runtime has weights from -127 to 127");
-        }
+        let mut npz = NpzArchive::open(path).context("not an NPZ archive")?;
+        let bits = integers(&mut npz, "bits")?.values;
+        ensure!(bits.len() >= 2, "'bits' must be [B, B_hb, ...]");
+        let small = |n: i64| u8::try_from(n).with_context(|| format!("{n} bits"));
         let vector = Self {
-            input: activation.shape("activation")?,
-            kernel: weight.shape("weight")?,
-            activation: activation.values.iter().map(|&q| q as i8).collect(),
-            weight: weight.values.iter().map(|&w| w as i8).collect(),
-            thresholds: thresholds(archive)?,
-            split,
-            stride: number(archive, "stride")?,
-            padding: number(archive, "padding")?,
-            groups: number(archive, "groups")?,
-            output: integers(archive, "accumulator")?.shape("accumulator")?,
-            predictions: integers(archive, "msb_accumulator")?.values,
-            mask: integers(archive, "mask")?.values,
-            accumulators: integers(archive, "accumulator")?.values,
+            bits: [small(bits[0])?, small(bits[1])?],
+            activation: integers(&mut npz, "activation")?,
+            weight: integers(&mut npz, "weight")?,
+            thresholds: reals(&mut npz, "threshold")?,
+            msb_accumulator: integers(&mut npz, "msb_accumulator")?,
+            mask: integers(&mut npz, "mask")?,
+            accumulator: integers(&mut npz, "accumulator")?,
+            stride: pair(&mut npz, "stride")?,
+            padding: pair(&mut npz, "padding")?,
+            groups: pair(&mut npz, "groups")?[0],
         };
+        if npz.array_names().any(|name| name == "dilation") {
+            let dilation = pair(&mut npz, "dilation")?;
+            ensure!(dilation == [1, 1], "dilated convolutions are not supported");
+        }
         vector.check()?;
         Ok(vector)
     }
 
+    /// Images, input channels, height and width.
+    #[must_use]
+    pub fn input(&self) -> [usize; 4] {
+        four(&self.activation.shape)
+    }
+
+    /// Output channels, input channels of a group, height and width.
+    #[must_use]
+    pub fn kernel(&self) -> [usize; 4] {
+        four(&self.weight.shape)
+    }
+
+    /// Images, output channels, height and width.
+    #[must_use]
+    pub fn output(&self) -> [usize; 4] {
+        four(&self.accumulator.shape)
+    }
+
     fn check(&self) -> Result<()> {
-        let [_, channels, ..] = self.input;
-        let [outputs, per_group, kernel, other] = self.kernel;
-        ensure!(
-            kernel == other,
-            "a kernel of {kernel} x {other} is not square"
-        );
-        ensure!(
-            self.groups > 0
-                && outputs.is_multiple_of(self.groups)
-                && per_group * self.groups == channels,
-            "{channels} channels do not fall into {} groups of {per_group}, or {outputs} outputs \
-             into as many",
-            self.groups
-        );
-        ensure!(self.stride > 0, "a stride of 0");
-        ensure!(
-            self.thresholds.len() == outputs,
-            "{} thresholds for {outputs} output channels",
-            self.thresholds.len()
-        );
-        let count: usize = self.output.iter().product();
-        for (name, values) in [
-            ("msb_accumulator", &self.predictions),
-            ("mask", &self.mask),
-            ("accumulator", &self.accumulators),
-        ] {
+        for (name, array) in [("activation", &self.activation), ("weight", &self.weight)] {
             ensure!(
-                values.len() == count,
-                "{name} has {} numbers, accumulator {count}",
-                values.len()
+                array.shape.len() == 4 && !array.values.is_empty(),
+                "'{name}' must have four dimensions, none of them 0; it has {:?}",
+                array.shape
             );
         }
-        Ok(())
-    }
-
-    /// Checks the shape of the expected results.
-    pub(super) fn expect_shape(&self, shape: [usize; 4]) -> Result<()> {
+        let ([n, c, h, w], [o, part, kh, kw]) = (self.input(), self.kernel());
+        let groups = self.groups;
         ensure!(
-            self.output == shape,
-            "the expected results have the shape {:?}, this convolution gives {shape:?}",
-            self.output
+            groups > 0 && c == part * groups && o.is_multiple_of(groups),
+            "{c} input and {o} output channels do not fit {groups} groups of {part}"
+        );
+        ensure!(!self.stride.contains(&0), "'stride' is 0");
+        let edges = [h, w].into_iter().zip([kh, kw]).zip(self.padding);
+        let mut edges = edges.zip(self.stride).map(|(((edge, k), p), s)| {
+            let room = (edge + 2 * p).checked_sub(k);
+            room.map_or(0, |room| room / s + 1)
+        });
+        let expected = [n, o, edges.next().unwrap_or(0), edges.next().unwrap_or(0)];
+        for (name, array) in [
+            ("msb_accumulator", &self.msb_accumulator),
+            ("mask", &self.mask),
+            ("accumulator", &self.accumulator),
+        ] {
+            ensure!(
+                array.shape == expected,
+                "'{name}' must be of {expected:?}, it is of {:?}",
+                array.shape
+            );
+        }
+        let thresholds = self.thresholds.len();
+        ensure!(
+            thresholds == o || thresholds == 1,
+            "{thresholds} thresholds for {o} output channels"
         );
         Ok(())
     }
-
-    /// The codes of an image, pixel by pixel.
-    pub(super) fn image(&self, image: usize) -> Vec<i8> {
-        let [_, channels, height, width] = self.input;
-        let pixels = height * width;
-        let codes = &self.activation[image * channels * pixels..][..channels * pixels];
-        (0..pixels * channels)
-            .map(|k| codes[k % channels * pixels + k / channels])
-            .collect()
-    }
-
-    /// The weights of a group, row by row, columns in the order of the runtime.
-    pub(super) fn weights_of(&self, group: usize) -> Vec<i8> {
-        let [outputs, channels, kernel, _] = self.kernel;
-        let (rows, taps) = (outputs / self.groups, kernel * kernel);
-        let weights = &self.weight[group * rows * channels * taps..][..rows * channels * taps];
-        (0..rows * taps * channels)
-            .map(|k| {
-                let (row, column) = (k / (taps * channels), k % (taps * channels));
-                let (tap, channel) = (column / channels, column % channels);
-                weights[(row * channels + channel) * taps + tap]
-            })
-            .collect()
-    }
 }
 
-/// An array of integers.
-struct Integers {
-    shape: Vec<u64>,
-    signed: bool,
-    values: Vec<i64>,
+fn four(shape: &[usize]) -> [usize; 4] {
+    shape.try_into().unwrap_or([0; 4])
 }
 
-impl Integers {
-    fn shape(&self, name: &str) -> Result<[usize; 4]> {
-        let shape: Vec<usize> = self.shape.iter().map(|&n| n as usize).collect();
-        (shape.as_slice().try_into())
-            .map_err(|_| anyhow::anyhow!("{name} has the shape {shape:?}, not four numbers"))
-    }
-}
-
-fn integers(archive: &mut Archive, name: &str) -> Result<Integers> {
-    let file = (archive.by_name(name))
-        .with_context(|| format!("reading {name}"))?
-        .with_context(|| format!("there is no array {name}"))?;
-    let DType::Plain(dtype) = file.dtype() else {
-        bail!("{name} is not an array of integers");
-    };
+/// Opens an array, its size checked.
+fn open<'a>(npz: &'a mut Archive, name: &str) -> Result<NpyFile<impl Read + 'a>> {
+    let array = npz
+        .by_name(name)
+        .with_context(|| format!("cannot read the array '{name}'"))?;
+    let array = array.with_context(|| format!("no array '{name}'"))?;
+    let count = (array.shape().iter()).try_fold(1u64, |all, &n| all.checked_mul(n));
     ensure!(
-        file.order() == npyz::Order::C,
-        "{name} is in Fortran's order; save it in C's"
+        count.is_some_and(|n| n <= LARGEST),
+        "the array '{name}' is too large: {:?}",
+        array.shape()
     );
-    let shape = file.shape().to_vec();
-    let kind = (dtype.type_char(), dtype.size_field());
-    let values = match kind {
-        (TypeChar::Uint, 1) => widen(file.into_vec::<u8>()),
-        (TypeChar::Bool, _) => widen(file.into_vec::<bool>()),
-        (TypeChar::Int, 1) => widen(file.into_vec::<i8>()),
-        (TypeChar::Uint, 2) => widen(file.into_vec::<u16>()),
-        (TypeChar::Int, 2) => widen(file.into_vec::<i16>()),
-        (TypeChar::Int, 4) => widen(file.into_vec::<i32>()),
-        (TypeChar::Int, 8) => file.into_vec::<i64>(),
-        _ => bail!("{name} is not an array of integers of up to 64 bits"),
+    ensure!(
+        array.order() == Order::C || array.shape().len() < 2,
+        "the array '{name}' is in Fortran order"
+    );
+    Ok(array)
+}
+
+/// Name of the type of an array's elements, as `u1` or `f8`.
+fn kind(dtype: &DType) -> String {
+    let text = dtype.descr();
+    text.trim_matches(|c| "'<>|=".contains(c)).to_owned()
+}
+
+fn integers(npz: &mut Archive, name: &str) -> Result<Integers> {
+    let array = open(npz, name)?;
+    let shape = array.shape().iter().map(|&n| n as usize).collect();
+    let kind = kind(&array.dtype());
+    macro_rules! read {
+        ($t:ty) => {{
+            let values = array.into_vec::<$t>();
+            let values = values.with_context(|| format!("reading '{name}'"))?;
+            values.into_iter().map(i64::from).collect()
+        }};
+    }
+    let values = match kind.as_str() {
+        "b1" => read!(bool),
+        "u1" => read!(u8),
+        "u2" => read!(u16),
+        "u4" => read!(u32),
+        "i1" => read!(i8),
+        "i2" => read!(i16),
+        "i4" => read!(i32),
+        "i8" => read!(i64),
+        _ => bail!("'{name}' must hold integers, not {kind}"),
     };
     Ok(Integers {
         shape,
-        signed: kind.0 == TypeChar::Int,
-        values: values.with_context(|| format!("reading {name}"))?,
+        values,
+        signed_bytes: kind == "i1",
     })
 }
 
-fn widen<T: Into<i64>>(values: std::io::Result<Vec<T>>) -> std::io::Result<Vec<i64>> {
-    Ok(values?.into_iter().map(Into::into).collect())
-}
-
-fn number(archive: &mut Archive, name: &str) -> Result<usize> {
-    let array = integers(archive, name)?;
-    match array.values.as_slice() {
-        &[value] => usize::try_from(value).with_context(|| format!("{name} is {value}")),
-        values => bail!("{name} has {} numbers, not one", values.len()),
+fn reals(npz: &mut Archive, name: &str) -> Result<Vec<f64>> {
+    let array = open(npz, name)?;
+    let kind = kind(&array.dtype());
+    match kind.as_str() {
+        "f8" => array
+            .into_vec()
+            .with_context(|| format!("reading '{name}'")),
+        "f4" => {
+            let values = array.into_vec::<f32>();
+            let values = values.with_context(|| format!("reading '{name}'"))?;
+            Ok(values.into_iter().map(f64::from).collect())
+        }
+        _ => {
+            drop(array);
+            let values = integers(npz, name)?.values;
+            Ok(values.into_iter().map(|n| n as f64).collect())
+        }
     }
 }
 
-/// Thresholds as integers.
-fn thresholds(archive: &mut Archive) -> Result<Vec<i32>> {
-    let file = (archive.by_name("threshold"))
-        .context("reading threshold")?
-        .context("there is no array threshold")?;
-    let DType::Plain(dtype) = file.dtype() else {
-        bail!("threshold is not an array of real numbers");
+/// One number, or two.
+fn pair(npz: &mut Archive, name: &str) -> Result<[usize; 2]> {
+    let values = integers(npz, name)?.values;
+    let [first, second] = match values[..] {
+        [one] => [one, one],
+        [first, second] => [first, second],
+        _ => bail!("'{name}' must be one number or two"),
     };
-    let values: Vec<f64> = match (dtype.type_char(), dtype.size_field()) {
-        (TypeChar::Float, 8) => file.into_vec::<f64>().context("reading threshold")?,
-        (TypeChar::Float, 4) => {
-            let values = file.into_vec::<f32>().context("reading threshold")?;
-            values.into_iter().map(f64::from).collect()
-        }
-        _ => bail!("threshold is not an array of real numbers of 32 or 64 bits"),
+    let size = |n: i64| {
+        let size = usize::try_from(n).ok().filter(|&n| n <= 1 << 14);
+        size.with_context(|| format!("'{name}' is {n}"))
     };
-    let limit = f64::from(MAX_THRESHOLD);
-    (values.into_iter())
-        .map(|t| {
-            ensure!(!t.is_nan(), "a threshold is not a number");
-            // No accumulator is beyond the limit.
-            Ok(t.floor().clamp(-limit, limit) as i32)
-        })
-        .collect()
+    Ok([size(first)?, size(second)?])
 }

@@ -6,6 +6,8 @@
 //! [`super::cell`], one number at a time. The host runs these checks with
 //! seeds from proptest, `firmware/conformance` on every emulated core.
 
+#[cfg(feature = "conv")]
+pub mod conv;
 mod elementwise;
 mod predict;
 mod products;

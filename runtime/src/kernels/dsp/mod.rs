@@ -29,6 +29,9 @@ mod inner;
 #[path = "plain.rs"]
 mod inner;
 
+#[cfg(all(pg_isa = "dsp", feature = "conv"))]
+pub(super) use inner::dsp;
+
 mod cells;
 mod dots;
 mod gate;

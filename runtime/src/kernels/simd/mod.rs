@@ -100,7 +100,7 @@ impl<'l> Entries<'l> {
 
 impl<const ALLOWED: u8> Limited<ALLOWED> {
     #[inline(always)]
-    fn features() -> Features {
+    pub(in crate::kernels) fn features() -> Features {
         Features::detected().limited_to(ALLOWED)
     }
 }

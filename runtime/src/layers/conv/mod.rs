@@ -1,143 +1,171 @@
-//! Convolution: prediction pass over every output, update pass for the
-//! outputs whose gate opens, one output pixel after the other.
+//! Two-dimensional convolution.
+//!
+//! ```text
+//! z_hb = (sum w hb << s) + bias        prediction, every output
+//! z    = z_hb + sum w lb               update, where the gate opens
+//! ```
+//!
+//! over the k x k pixels under the window; those outside the map are of code 0.
+//! With every gate open z is the plain integer convolution.
+//!
+//! A gated layer walks the non-zero digits, one output pixel and panel of
+//! channels at a time ([`crate::kernels::conv`]). A layer without a gate whose
+//! weights are kept as rows forms dot products over each pixel's patch.
 
-mod pixel;
-mod run;
+mod config;
+mod dense;
+mod gated;
+mod output;
+
 #[cfg(test)]
 mod tests;
 
-pub use pixel::{Output, Visit};
+pub use config::{ConvConfig, ConvError, Residual};
 
-use super::map::{View, Window};
-use crate::arena::words_of;
-use crate::gate::Gate;
-use crate::kernels::columns::{self, HEIGHT};
-use crate::quant::{Requant, Split};
+use crate::gate::GateKind;
+use crate::kernels::Selected;
+use crate::kernels::conv::ConvKernels;
+use crate::probe::LayerCounts;
 
-/// What is added to an output before it becomes a code: the shortcut of a
-/// residual network.
+/// One output of a convolution, for tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Residual {
-    /// Where the codes come from.
-    pub source: Source,
-    /// A code counts `round_shift(code * mult, shift)` sixteenths of an output
-    /// code; below 2^15.
-    pub mult: u16,
-    /// See `mult`; 0 to 15.
-    pub shift: u8,
-    /// Whether the codes are signed.
-    pub signed: bool,
+pub struct ConvOutput {
+    /// Row of the output pixel.
+    pub y: usize,
+    /// Column of the output pixel.
+    pub x: usize,
+    /// Output channel: row of the matrix.
+    pub channel: usize,
+    /// Prediction in accumulator units; `z` itself where the layer has no gate.
+    pub z_hb: i32,
+    /// Whether the output got the update pass.
+    pub open: bool,
+    /// Accumulator that is requantised.
+    pub z: i32,
 }
 
-/// The map of a [`Residual`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The output's own map, before it is overwritten.
-    InPlace,
-    /// Another map, read at every `stride`-th pixel; output channel c takes its
-    /// channel `c - offset`, and nothing where there is none (the shortcut
-    /// without parameters of He et al., CVPR 2016, option A).
-    Map {
-        /// The channels read.
-        view: View,
-        /// Distance of the pixels read.
-        stride: usize,
-        /// First output channel that takes one.
-        offset: usize,
-    },
-}
+/// Sees every output before it is requantised, pixel by pixel, channels in
+/// order.
+pub type Visitor<'v> = dyn FnMut(ConvOutput) + 'v;
 
-/// Codes that are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Codes {
-    /// Bits of a code, 2 to 8.
-    pub bits: u8,
-    /// Whether they are signed; unsigned codes are clamped at 0, which is a
-    /// ReLU.
-    pub signed: bool,
-}
-
-/// Parameters of a convolution, in place in the image.
+/// A convolution whose parameters were found to fit each other.
 #[derive(Clone, Copy, Debug)]
 pub struct Conv<'a> {
-    /// What is read; padding is code 0.
-    pub input: View,
-    /// What is written.
-    pub output: View,
-    /// Kernel, stride and padding.
-    pub window: Window,
-    /// The split of the input codes.
-    pub split: Split,
-    /// The gate over the output channels, in accumulator units.
-    pub gate: Gate<'a>,
-    /// Consecutive channels that open together, all if any of them would: 1,
-    /// 4, 8 or 16.
-    pub group: usize,
-    /// Weights, output channels x (kernel x kernel x input channels), as
-    /// [`columns::encode`] writes them.
-    pub panels: &'a [u32],
-    /// Largest `sum |w|` of a channel.
-    pub row_sum: u32,
-    /// Bias of every output channel in accumulator units.
-    pub bias: &'a [i32],
-    /// Requantisation of every output channel: to output codes, or to
-    /// sixteenths of them where there is a residual.
-    pub requant: &'a [Requant],
-    /// The codes written.
-    pub codes: Codes,
-    /// The shortcut, if any.
-    pub residual: Option<Residual>,
+    config: ConvConfig<'a>,
 }
 
-impl Conv<'_> {
-    /// Columns of the weight matrix.
+impl<'a> Conv<'a> {
+    /// Checks the parameters against each other.
+    ///
+    /// # Errors
+    ///
+    /// The first that does not fit.
+    pub fn new(config: ConvConfig<'a>) -> Result<Self, ConvError> {
+        config.check()?;
+        Ok(Self { config })
+    }
+
+    /// The parameters.
     #[must_use]
-    pub const fn columns(&self) -> usize {
-        self.window.kernel * self.window.kernel * self.input.channels
+    pub const fn config(&self) -> &ConvConfig<'a> {
+        &self.config
     }
 
-    /// Output channels.
-    #[must_use]
-    pub const fn channels(&self) -> usize {
-        self.output.channels
+    /// Whether the layer is dot products over patches rather than sums over
+    /// lists of digits.
+    const fn is_dense(&self) -> bool {
+        matches!(self.config.gate.kind(), GateKind::Open) && self.config.weights.has_rows()
     }
 
-    /// Multiply-accumulates of a dense pass.
-    #[must_use]
-    pub const fn dense_macs(&self) -> u32 {
-        let pixels = self.output.shape.height * self.output.shape.width;
-        (pixels * self.channels() * self.columns()) as u32
-    }
-
-    /// Words that the lists of one input row take.
-    const fn row_words(&self) -> usize {
-        let codes = self.input.shape.width * self.input.channels;
-        2 * codes + words_of::<[u16; 2]>(self.input.shape.width + 1)
-    }
-
-    /// Words of scratch of a pass: the lists of as many input rows as a window
-    /// has.
+    /// Words of scratch of a run.
     #[must_use]
     pub const fn scratch_words(&self) -> usize {
-        self.window.kernel * self.row_words()
+        if self.is_dense() {
+            dense::words(&self.config)
+        } else {
+            self.config.geometry().words()
+        }
     }
 
-    /// Whether the parts fit each other: every index that a pass forms is then
-    /// in its slice.
-    #[must_use]
-    pub fn is_consistent(&self) -> bool {
-        let (channels, shape) = (self.channels(), self.output.shape);
-        let window = self.window;
-        self.input.fits()
-            && self.output.fits()
-            && (1..=16).contains(&window.kernel)
-            && window.stride > 0
-            && window.outputs(self.input.shape.height) == shape.height
-            && window.outputs(self.input.shape.width) == shape.width
-            && self.input.shape.width * self.input.channels <= usize::from(u16::MAX)
-            && self.panels.len() == columns::panel_words(channels, self.columns())
-            && self.bias.len() == channels
-            && self.requant.len() == channels
-            && [1, 4, 8, HEIGHT].contains(&self.group)
+    /// Computes the layer.
+    ///
+    /// `input` and `output` are whole feature maps, of which the layer's views
+    /// are read and written; `residual` is the map that [`ConvConfig::residual`]
+    /// is read from, `None` if that is the output map itself. `scratch` has
+    /// [`Self::scratch_words`] words. Maps that start on a word are read four
+    /// codes at a time. Where a slice is too short, nothing is computed.
+    ///
+    /// Counts are those of this run: `columns` are the taps of all output pixels,
+    /// those outside the map included, `columns_applied` the prediction digits
+    /// that were not zero, `macs` one for each digit applied and output it was
+    /// applied for.
+    pub fn run(
+        &self,
+        scratch: &mut [u32],
+        input: &[i8],
+        residual: Option<&[i8]>,
+        output: &mut [i8],
+    ) -> LayerCounts {
+        self.run_on::<Selected>(scratch, input, residual, output, None)
+    }
+
+    /// [`Self::run`], showing every output to `visitor`.
+    pub fn run_visited(
+        &self,
+        scratch: &mut [u32],
+        input: &[i8],
+        residual: Option<&[i8]>,
+        output: &mut [i8],
+        visitor: &mut Visitor<'_>,
+    ) -> LayerCounts {
+        self.run_on::<Selected>(scratch, input, residual, output, Some(visitor))
+    }
+
+    /// [`Self::run_visited`] by other kernels than the selected ones: for
+    /// comparisons. Dot products of layers without a gate stay the selected ones'.
+    #[cfg(feature = "tools")]
+    pub fn run_by<K: ConvKernels>(
+        &self,
+        scratch: &mut [u32],
+        input: &[i8],
+        output: &mut [i8],
+        visitor: &mut Visitor<'_>,
+    ) -> LayerCounts {
+        self.run_on::<K>(scratch, input, None, output, Some(visitor))
+    }
+
+    fn run_on<K: ConvKernels>(
+        &self,
+        scratch: &mut [u32],
+        input: &[i8],
+        residual: Option<&[i8]>,
+        output: &mut [i8],
+        visitor: Option<&mut Visitor<'_>>,
+    ) -> LayerCounts {
+        let config = &self.config;
+        let residual_short = match (&config.residual, residual) {
+            (Some(r), Some(map)) => map.len() < r.view.shape.len(),
+            _ => false,
+        };
+        if config.weights.target() != K::TARGET
+            || input.len() < config.input.shape.len()
+            || output.len() < config.output.shape.len()
+            || scratch.len() < self.scratch_words()
+            || residual_short
+        {
+            return LayerCounts::default();
+        }
+        let mut writer = output::Writer {
+            config,
+            residual,
+            output,
+            visitor,
+            range: config.code_range(),
+        };
+        if self.is_dense() {
+            dense::run(config, scratch, input, &mut writer)
+        } else {
+            gated::run::<K>(config, scratch, input, &mut writer)
+        }
     }
 }

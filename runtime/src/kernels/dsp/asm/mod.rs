@@ -42,4 +42,5 @@ macro_rules! dsp {
         ""
     };
 }
-use dsp;
+#[cfg_attr(not(feature = "conv"), allow(unused_imports))]
+pub(in crate::kernels) use dsp;

@@ -1,0 +1,289 @@
+//! The loops in plain Rust, for the layouts that keep 16 rows in a panel, four
+//! to a word.
+//!
+//! With `u = w + 128` a word of four weights, `U = u0 + 2^8 u1 + 2^16 u2 +
+//! 2^24 u3`, has no borrow between its bytes, and
+//!
+//! ```text
+//! A = sum of U d, O = sum of ((U >> 8) & 0x00ff00ff) d     (mod 2^32)
+//! A - 2^8 O = S0 + 2^16 S2,   O = S1 + 2^16 S3             S = sum of u d
+//! ```
+//!
+//! `128 sum d`, taken off both lanes, leaves the sums of `w d`.
+#![allow(unsafe_code)]
+
+#[cfg(not(pg_isa = "thumb1"))]
+use super::Run;
+use super::{Form, Patch};
+use crate::layout::Target;
+
+/// Rows of a panel, and bytes of a column.
+const HEIGHT: usize = 16;
+/// Words of a column.
+const WORDS: usize = HEIGHT / 4;
+/// The bytes 0 and 2 of a word.
+const EVEN: u32 = 0x00ff_00ff;
+
+/// How the words of a layout become offset weights, and whose they are.
+#[derive(Clone, Copy)]
+pub struct Layout {
+    flip: u32,
+    /// Bytes 1 and 2 hold rows 2 and 1.
+    crossed: bool,
+}
+
+/// [`Target::Swar`].
+pub const SWAR: Layout = Layout {
+    flip: 0,
+    crossed: false,
+};
+/// [`Target::Dsp`].
+#[cfg(all(test, not(pg_isa = "dsp")))]
+pub const DSP: Layout = Layout {
+    flip: 0x8080_8080,
+    crossed: true,
+};
+
+const _: () = assert!(Target::Swar.panel() == HEIGHT && Target::Dsp.panel() == HEIGHT);
+
+impl Layout {
+    /// The word of a row, and the byte of it.
+    #[inline(always)]
+    const fn byte(self, row: usize) -> usize {
+        if self.crossed {
+            (row & !3) | ((row & 1) << 1) | ((row >> 1) & 1)
+        } else {
+            row
+        }
+    }
+}
+
+/// Sums of a panel in 16-bit lanes.
+struct Lanes([[u32; 2]; WORDS]);
+
+impl Lanes {
+    const ZERO: Self = Self([[0; 2]; WORDS]);
+
+    /// Adds the sums to `sums`, less `offset` in every lane, and starts anew.
+    #[inline(always)]
+    fn fold(&mut self, layout: Layout, digits: u32, sums: &mut [i32; HEIGHT]) {
+        let offset = digits.wrapping_mul(0x0080_0080);
+        let (fours, _) = sums.as_chunks_mut::<4>();
+        for (sums, [a, o]) in fours.iter_mut().zip(&mut self.0) {
+            let even = a.wrapping_sub(*o << 8).wrapping_sub(offset);
+            let odd = o.wrapping_sub(offset);
+            let [s0, s2, s1, s3] = [even, even, odd, odd];
+            let low = |word: u32| i32::from(word as i16);
+            let high = |word: u32| (word.wrapping_sub(i32::from(word as i16) as u32) as i32) >> 16;
+            let lanes = [low(s0), low(s1), high(s2), high(s3)];
+            let lanes = if layout.crossed {
+                [lanes[0], lanes[2], lanes[1], lanes[3]]
+            } else {
+                lanes
+            };
+            for (sum, lane) in sums.iter_mut().zip(lanes) {
+                *sum += lane;
+            }
+            (*a, *o) = (0, 0);
+        }
+    }
+}
+
+/// The column of a panel at an offset.
+#[inline(always)]
+fn column(panel: &[u32], offset: u32) -> [u32; WORDS] {
+    let first = offset as usize / 4;
+    let words = panel.get(first..first + WORDS);
+    words
+        .and_then(|w| w.first_chunk())
+        .copied()
+        .unwrap_or([0; WORDS])
+}
+
+/// See [`super::ConvKernels::panel`].
+pub fn panel(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32]) {
+    let Some(sums) = sums.first_chunk_mut::<HEIGHT>() else {
+        return;
+    };
+    let Some(panel) = panel.get(..patch.columns() * WORDS) else {
+        return;
+    };
+    *sums = [0; HEIGHT];
+    match patch.form() {
+        Form::Planes(_) => planes(layout, panel, patch, sums),
+        Form::Weighted => weighted(layout, panel, patch, sums),
+    }
+}
+
+fn planes(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; HEIGHT]) {
+    let mut lanes = Lanes::ZERO;
+    let mut digits = 0;
+    for runs in patch.planes() {
+        // Horner's rule: in the lanes while they hold it, else in the sums.
+        if patch.folds() {
+            #[cfg(pg_isa = "thumb1")]
+            super::thumb1::uncross(&mut lanes.0);
+            lanes.fold(layout, core::mem::take(&mut digits), sums);
+            sums.iter_mut().for_each(|sum| *sum *= 2);
+        } else {
+            lanes.0.as_flattened_mut().iter_mut().for_each(|a| *a <<= 1);
+            digits *= 2;
+        }
+        digits += runs.iter().map(|run| run.count).sum::<u32>();
+        // SAFETY: the panel has the columns of the patch, in which all offsets are.
+        unsafe { walk(layout, &mut lanes.0, panel, patch, runs) };
+    }
+    #[cfg(pg_isa = "thumb1")]
+    super::thumb1::uncross(&mut lanes.0);
+    lanes.fold(layout, digits, sums);
+}
+
+#[cfg(pg_isa = "thumb1")]
+use super::thumb1::walk;
+
+/// Adds the columns of the runs to the sums.
+///
+/// # Safety
+///
+/// The panel has as many columns as the patch.
+#[cfg(not(pg_isa = "thumb1"))]
+#[inline(always)]
+unsafe fn walk(
+    layout: Layout,
+    sums: &mut [[u32; 2]; WORDS],
+    panel: &[u32],
+    patch: &Patch<'_>,
+    runs: &[Run],
+) {
+    let mut lanes = *sums;
+    for run in runs {
+        // A window left of the map's middle has its columns before those of the row:
+        // bases below zero.
+        let base = panel
+            .as_ptr()
+            .wrapping_byte_offset(run.base as i32 as isize);
+        for &entry in patch.of(run) {
+            let column = base.wrapping_byte_add(entry as usize);
+            for (j, [a, o]) in lanes.iter_mut().enumerate() {
+                // SAFETY: the caller's promise, and what holds for every patch.
+                let u = unsafe { column.add(j).read() } ^ layout.flip;
+                *a = a.wrapping_add(u);
+                *o = o.wrapping_add((u >> 8) & EVEN);
+            }
+        }
+    }
+    *sums = lanes;
+}
+
+fn weighted(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; HEIGHT]) {
+    let mut lanes = Lanes::ZERO;
+    let (mut digits, mut room) = (0u32, patch.limit());
+    for run in patch.runs() {
+        let mut entries = patch.of(run);
+        while !entries.is_empty() {
+            let (now, later) = entries.split_at(room.min(entries.len()));
+            for &entry in now {
+                let column = column(panel, (entry >> 8).wrapping_add(run.base));
+                let digit = i32::from(entry as i8) as u32;
+                digits = digits.wrapping_add(digit);
+                for ([a, o], word) in lanes.0.iter_mut().zip(column) {
+                    let u = word ^ layout.flip;
+                    *a = a.wrapping_add(u.wrapping_mul(digit));
+                    *o = o.wrapping_add(((u >> 8) & EVEN).wrapping_mul(digit));
+                }
+            }
+            room -= now.len();
+            entries = later;
+            if room == 0 {
+                lanes.fold(layout, core::mem::take(&mut digits), sums);
+                room = patch.limit();
+            }
+        }
+    }
+    lanes.fold(layout, digits, sums);
+}
+
+/// See [`super::ConvKernels::rows`].
+pub fn rows(layout: Layout, panel: &[u32], patch: &Patch<'_>, rows: &[u8], sums: &mut [i32]) {
+    let whole = panel.len() >= patch.columns() * WORDS;
+    let beyond = |&row: &u8| usize::from(row) >= HEIGHT.min(sums.len());
+    if !whole || patch.form() != Form::Weighted || rows.iter().any(beyond) {
+        return;
+    }
+    let byte = |&row: &u8| {
+        panel
+            .as_ptr()
+            .cast::<u8>()
+            .wrapping_add(layout.byte(row.into()))
+    };
+    let mut add = |row: u8, total: i32| {
+        if let Some(sum) = sums.get_mut(usize::from(row)) {
+            *sum += total;
+        }
+    };
+    let (pairs, rest) = rows.as_chunks::<2>();
+    for pair in pairs {
+        // SAFETY: the panel has the columns of the patch, and rows are below the
+        // height of a column.
+        let totals = unsafe { gather(layout, patch, pair.each_ref().map(byte)) };
+        add(pair[0], totals[0]);
+        add(pair[1], totals[1]);
+    }
+    for row in rest {
+        // SAFETY: as above.
+        let [total] = unsafe { gather(layout, patch, [byte(row)]) };
+        add(*row, total);
+    }
+}
+
+/// Sums of the rows that start at these bytes of a panel.
+///
+/// # Safety
+///
+/// The bytes are those of rows in the first column of a panel that has as many
+/// columns as the patch, which is weighted.
+#[inline(always)]
+unsafe fn gather<const N: usize>(
+    layout: Layout,
+    patch: &Patch<'_>,
+    rows: [*const u8; N],
+) -> [i32; N] {
+    let mut totals = [0i32; N];
+    let mut digits = 0i32;
+    for run in patch.runs() {
+        let bases = rows.map(|row| row.wrapping_offset(run.base as i32 as isize));
+        for &entry in patch.of(run) {
+            let (digit, offset) = (i32::from(entry as i8), (entry >> 8) as usize);
+            digits = digits.wrapping_add(digit);
+            for (total, base) in totals.iter_mut().zip(bases) {
+                // SAFETY: the caller's promise, and what holds for every patch.
+                let byte = unsafe { base.wrapping_add(offset).read() };
+                let u = i32::from(byte ^ layout.flip as u8);
+                *total = total.wrapping_add(u.wrapping_mul(digit));
+            }
+        }
+    }
+    totals.map(|total| total.wrapping_sub(digits.wrapping_mul(128)))
+}
+
+/// The kernels of a layout in plain Rust, whatever else its cores have.
+macro_rules! plain {
+    ($kernels:ty, $layout:expr) => {
+        impl super::ConvKernels for $kernels {
+            // Per entry, four rows of a panel cost about what all of them do.
+            const WHOLE: usize = 5;
+
+            fn panel(words: &[u32], patch: &Patch<'_>, sums: &mut [i32]) {
+                panel($layout, words, patch, sums);
+            }
+
+            fn rows(words: &[u32], patch: &Patch<'_>, list: &[u8], sums: &mut [i32]) {
+                rows($layout, words, patch, list, sums);
+            }
+        }
+    };
+}
+
+plain!(crate::kernels::swar::Swar, SWAR);
+#[cfg(all(test, not(pg_isa = "dsp")))]
+plain!(crate::kernels::dsp::Dsp, DSP);
