@@ -1,9 +1,9 @@
 //! The digits of a vector, prepared for dot products.
 
 use crate::arena::take;
-use crate::kernels::{Kernels, Plane, Selected, changes};
+use crate::kernels::{Kernels, Plane, Selected, add_sums, changes};
 use crate::layout::Target;
-use crate::quant::{Split, round_shift, saturate_i16};
+use crate::quant::Split;
 
 const TARGET: Target = Selected::TARGET;
 
@@ -93,11 +93,7 @@ impl<'s> Operand<'s> {
         let mut sums = [0; BLOCK];
         for list in list.chunks(BLOCK) {
             self.dots(rows, list, &mut sums);
-            for (&row, &sum) in list.iter().zip(&sums) {
-                if let Some(value) = values.get_mut(usize::from(row)) {
-                    *value = saturate_i16(i32::from(*value) + round_shift(sum, shift));
-                }
-            }
+            add_sums(list, &sums, shift, values);
         }
     }
 

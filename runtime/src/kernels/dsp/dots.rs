@@ -14,8 +14,7 @@
 //! wrap.
 
 use super::inner;
-use crate::kernels::Plane;
-use crate::quant::{round_shift, saturate_i16};
+use crate::kernels::{Plane, add_sums};
 
 /// Rows of a matrix, from some column on.
 pub struct Rows<'r> {
@@ -84,11 +83,7 @@ pub fn update(rows: &[u32], plane: &Plane<'_>, list: &[u16], shift: u8, values: 
     };
     let one = |group: [u16; 4], used: usize, values: &mut [i16]| {
         let sums = four(rows, plane, group);
-        for (&row, sum) in group.iter().zip(sums).take(used) {
-            if let Some(value) = values.get_mut(usize::from(row)) {
-                *value = saturate_i16(i32::from(*value) + round_shift(sum, shift));
-            }
-        }
+        add_sums(group.get(..used).unwrap_or(&[]), &sums, shift, values);
     };
     while !groups.is_empty() {
         let (_, later) = groups

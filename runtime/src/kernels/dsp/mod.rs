@@ -38,7 +38,7 @@ use super::changes::{Found, Lists};
 use super::{Changes, Kernels, Plane, cell};
 use crate::layout::Target;
 use crate::quant::Split;
-use zerocopy::IntoBytes;
+use zerocopy::{FromBytes, IntoBytes};
 
 /// Kernels for [`Target::Dsp`].
 pub struct Dsp;
@@ -60,21 +60,30 @@ impl Kernels for Dsp {
     }
 
     fn load(accumulators: &[u32], predictions: &mut [i16]) {
-        // Two rows a word, in order: the bytes as they are.
-        let bytes = predictions.as_mut_bytes();
-        let count = bytes.len().min(accumulators.as_bytes().len());
-        let (now, stored) = (bytes.get_mut(..count), accumulators.as_bytes().get(..count));
-        if let (Some(now), Some(stored)) = (now, stored) {
-            now.copy_from_slice(stored);
+        // Two rows a word, in order: the numbers as they are.
+        if let Ok(pairs) = <[u32]>::mut_from_bytes(predictions.as_mut_bytes()) {
+            inner::copy(pairs, accumulators);
+            return;
+        }
+        let stored = <[i16]>::ref_from_bytes(accumulators.as_bytes()).unwrap_or(&[]);
+        for (now, &stored) in predictions.iter_mut().zip(stored) {
+            *now = stored;
         }
     }
 
     fn store(accumulators: &mut [u32], predictions: &[i16]) {
-        let bytes = accumulators.as_mut_bytes();
-        let count = bytes.len().min(predictions.as_bytes().len());
-        let (stored, padding) = bytes.split_at_mut(count);
-        stored.copy_from_slice(predictions.as_bytes().get(..count).unwrap_or(&[]));
-        padding.fill(0);
+        if let Ok(pairs) = <[u32]>::ref_from_bytes(predictions.as_bytes()) {
+            inner::copy(accumulators, pairs);
+            if let Some(padding) = accumulators.get_mut(pairs.len()..) {
+                padding.fill(0);
+            }
+            return;
+        }
+        accumulators.fill(0);
+        let stored = <[i16]>::mut_from_bytes(accumulators.as_mut_bytes()).unwrap_or(&mut []);
+        for (stored, &now) in stored.iter_mut().zip(predictions) {
+            *stored = now;
+        }
     }
 
     fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {

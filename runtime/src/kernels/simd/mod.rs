@@ -40,9 +40,9 @@ mod plain;
 pub use arch::Features;
 
 use super::changes::Found;
-use super::{Changes, Kernels, Plane, cell};
+use super::{Changes, Kernels, Plane, add_sums, cell};
 use crate::layout::Target;
-use crate::quant::{Split, round_shift, saturate_i16};
+use crate::quant::Split;
 use zerocopy::{FromBytes, IntoBytes};
 
 /// Kernels for [`Target::Simd`] with all that the processor has.
@@ -148,11 +148,7 @@ impl<const ALLOWED: u8> Kernels for Limited<ALLOWED> {
         let mut sums = [0; BLOCK];
         for list in list.chunks(BLOCK) {
             Self::dots(rows, plane, list, &mut sums);
-            for (&row, &sum) in list.iter().zip(&sums) {
-                if let Some(value) = values.get_mut(usize::from(row)) {
-                    *value = saturate_i16(i32::from(*value) + round_shift(sum, shift));
-                }
-            }
+            add_sums(list, &sums, shift, values);
         }
     }
 

@@ -98,6 +98,11 @@ impl Kernels for Swar {
         isa::dots(rows, plane, list, sums);
     }
 
+    #[cfg(pg_isa = "rv32")]
+    fn update(rows: &[u32], plane: &Plane<'_>, list: &[u16], shift: u8, values: &mut [i16]) {
+        isa::update(rows, plane, list, shift, values);
+    }
+
     #[inline]
     fn load_within(
         accumulators: &[u32],

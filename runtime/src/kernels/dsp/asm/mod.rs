@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 mod cells;
+mod copy;
 mod dots;
 mod gate;
 mod plane;
@@ -13,6 +14,7 @@ mod predict;
 mod scan;
 
 pub use cells::{cells, clamp};
+pub use copy::copy;
 pub use dots::{sums, update};
 pub use gate::load_within;
 pub use plane::plane;

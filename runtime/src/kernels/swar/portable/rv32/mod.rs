@@ -2,8 +2,10 @@
 //! index too many.
 #![allow(unsafe_code)]
 
+mod cells;
 mod dots;
 mod predict;
 
-pub use dots::{TOGETHER, groups};
+pub use cells::cells;
+pub use dots::{groups, update};
 pub use predict::pairs;
