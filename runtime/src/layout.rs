@@ -110,7 +110,7 @@ impl Target {
     pub const fn entry_cost(self) -> usize {
         match self {
             Self::Swar => 11,
-            Self::Dsp => 13,
+            Self::Dsp => 12,
             Self::Simd => 14,
         }
     }

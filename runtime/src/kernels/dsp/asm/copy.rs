@@ -8,17 +8,19 @@ const TOGETHER: usize = 8;
 
 /// Copies words up to where either slice ends.
 pub fn copy(to: &mut [u32], from: &[u32]) {
-    let (to, to_rest) = to.as_chunks_mut::<TOGETHER>();
-    let (from, from_rest) = from.as_chunks::<TOGETHER>();
     let count = to.len().min(from.len());
-    if count > 0 {
-        // SAFETY: both have so many words, eight or more.
-        unsafe { copy_words(to.as_mut_ptr(), from.as_ptr(), from.as_ptr().wrapping_add(count)) };
+    let (Some(to), Some(from)) = (to.get_mut(..count), from.get(..count)) else {
+        return;
+    };
+    let (to, to_rest) = to.as_chunks_mut();
+    let (from, from_rest) = from.as_chunks();
+    let range = from.as_ptr_range();
+    if !from.is_empty() {
+        // SAFETY: both have as many words, eight or more.
+        unsafe { copy_words(to.as_mut_ptr(), range.start, range.end) };
     }
-    if to.len() == from.len() {
-        for (to, from) in to_rest.iter_mut().zip(from_rest) {
-            *to = *from;
-        }
+    for (to, from) in to_rest.iter_mut().zip(from_rest) {
+        *to = *from;
     }
 }
 
