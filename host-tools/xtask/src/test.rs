@@ -2,8 +2,8 @@
 
 use crate::shell::{build_host, cargo, pg_host, run as show};
 use crate::{aarch64, conformance, setup};
-use anyhow::Result;
-use std::path::Path;
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
 
 /// Cores the runtime must build for, without a standard library.
 const NO_STD_TARGETS: [&str; 7] = [
@@ -22,8 +22,6 @@ const BENCH_TARGETS: [&str; 3] = [
     "thumbv7em-none-eabihf",
     "riscv32imac-unknown-none-elf",
 ];
-
-const BOARDS: [&str; 4] = ["mps2-an386", "microbit", "mps2-an505", "riscv-virt"];
 
 pub fn run() -> Result<()> {
     let start = std::time::Instant::now();
@@ -92,8 +90,7 @@ fn lints() -> Result<()> {
             .args(["test", "--locked", "-p", "pg-app"])
             .current_dir("firmware"),
     )?;
-    for board in BOARDS {
-        let folder = Path::new("firmware/boards").join(board);
+    for folder in board_folders()? {
         run_cargo_in(
             &folder,
             &["clippy", "--locked", "--release", "--", "-D", "warnings"],
@@ -110,6 +107,18 @@ fn lints() -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// The crates of the boards of `firmware/boards.toml`.
+fn board_folders() -> Result<Vec<PathBuf>> {
+    let path = "firmware/boards.toml";
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
+    let boards: toml::Table = text.parse().with_context(|| format!("parsing {path}"))?;
+    let boards = boards.get("board").and_then(toml::Value::as_array);
+    let folder =
+        |board: &toml::Value| Some(Path::new("firmware").join(board.get("folder")?.as_str()?));
+    let folders = boards.and_then(|boards| boards.iter().map(folder).collect());
+    folders.with_context(|| format!("{path} has no boards with folders"))
 }
 
 /// The host tools, training included. In release only: the training framework

@@ -51,13 +51,14 @@ pub fn cells(constants: &Constants<'_>, a: &[i16], state: &mut [i16], codes: &mu
     unsafe { units(&job) }
 }
 
-/// Updates unit after unit, about 138 cycles each.
+/// Updates unit after unit, about 126 cycles each.
 ///
-/// A nonlinearity takes 12 cycles after its multiplication, of which 3 for
-/// the address of the entry, 2 for the entry, whose halves are slope and base,
-/// and 7 to interpolate. As `t` carries an offset of 2^23, one test covers
-/// both limits of all four. The results of shifts are rounded by the carry: it
-/// holds the last bit shifted out.
+/// A nonlinearity takes 10 cycles after its multiplication: 2 to its point, 2
+/// to the address of its word, 2 for the word, and 4 from there: see
+/// [`crate::activation`]. One
+/// test covers both limits of all four points; a state beyond 16 bits is beyond
+/// the table of its tanh, too. The results of shifts are rounded by the carry:
+/// it holds the last bit shifted out.
 ///
 /// # Safety
 ///

@@ -59,12 +59,12 @@ impl Job {
 }
 
 /// Dot products of listed rows, over the shorter length, but for the last if
-/// their number is odd. Returns the rows done.
+/// their number is odd; stops at a group of rows of which one does not exist.
+/// Returns the rows done.
 ///
 /// # Safety
 ///
-/// The listed rows of `shape.stored` words lie in `rows`, and the plane is
-/// that of as many.
+/// The plane is that of rows of `shape.stored` words.
 pub unsafe fn groups(
     rows: &[u32],
     list: &[u16],
@@ -75,7 +75,9 @@ pub unsafe fn groups(
     let Some(list) = list.get(..list.len().min(sums.len())) else {
         return 0;
     };
-    let mut job = job(rows, plane, shape);
+    let Some(mut job) = job(rows, usize::MAX, plane, shape) else {
+        return 0;
+    };
     job.sums = sums.as_mut_ptr();
     // SAFETY: the caller's promise; there is a sum for every row listed.
     unsafe { job.run(list) }
@@ -96,12 +98,9 @@ pub unsafe fn update(
     shift: u8,
     values: &mut [i16],
 ) -> usize {
-    let mut job = job(rows, plane, shape);
-    let count = (rows.len() / shape.stored.max(1)).min(values.len());
-    let Some(last) = count.checked_sub(1) else {
+    let Some(mut job) = job(rows, values.len(), plane, shape) else {
         return 0;
     };
-    job.last = last;
     job.values = values.as_mut_ptr();
     job.half = (1 << (shift & 31)) >> 1;
     job.shift = (shift & 31).into();
@@ -109,12 +108,14 @@ pub unsafe fn update(
     unsafe { job.run(list) }
 }
 
-fn job(rows: &[u32], plane: *const u32, shape: Shape) -> Job {
-    Job {
+/// The first `most` rows; `None` if there are none.
+fn job(rows: &[u32], most: usize, plane: *const u32, shape: Shape) -> Option<Job> {
+    let count = rows.len().checked_div(shape.stored)?.min(most);
+    Some(Job {
         rows: rows.as_ptr(),
         stride: 4 * shape.stored,
         list: core::ptr::null(),
-        last: usize::MAX,
+        last: count.checked_sub(1)?,
         groups: 0,
         plane,
         plane_end: plane.wrapping_add(2 * shape.stored + shape.starts()),
@@ -123,7 +124,7 @@ fn job(rows: &[u32], plane: *const u32, shape: Shape) -> Job {
         values: core::ptr::null_mut(),
         half: 0,
         shift: 0,
-    }
+    })
 }
 
 /// Dot products of some listed rows at a time.
