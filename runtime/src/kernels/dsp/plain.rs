@@ -36,7 +36,7 @@ pub fn plane(digits: &[u32], words: &mut [u32]) {
 }
 
 /// See `asm/copy.rs`.
-pub fn copy(to: &mut [u32], from: &[u32]) {
+pub fn copy(to: &mut [i16], from: &[i16]) {
     for (to, &from) in to.iter_mut().zip(from) {
         *to = from;
     }

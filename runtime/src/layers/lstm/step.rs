@@ -302,9 +302,9 @@ impl Lstm<'_> {
 /// Copies codes up to where either slice ends.
 fn copy(to: &mut [i8], from: &[i8]) {
     let count = to.len().min(from.len());
-    if let (Some(to), Some(from)) = (to.get_mut(..count), from.get(..count)) {
-        to.copy_from_slice(from);
-    }
+    let (to, _) = to.split_at_mut(count);
+    let (from, _) = from.split_at(count);
+    to.copy_from_slice(from);
 }
 
 /// The memory of the lists as a list of rows: what is in it then is void.

@@ -3,38 +3,37 @@
 use super::dsp;
 use core::arch::naked_asm;
 
-/// Words that [`copy_words`] copies at a time.
-const TOGETHER: usize = 8;
+/// Numbers that [`copy_lines`] copies at a time.
+const TOGETHER: usize = 16;
 
-/// Copies words up to where either slice ends.
-pub fn copy(to: &mut [u32], from: &[u32]) {
+/// Copies numbers up to where either slice ends.
+pub fn copy(to: &mut [i16], from: &[i16]) {
     let count = to.len().min(from.len());
-    let (Some(to), Some(from)) = (to.get_mut(..count), from.get(..count)) else {
-        return;
+    let (range, start) = (from.as_ptr_range(), to.as_mut_ptr());
+    let whole = if range.start.cast::<u32>().is_aligned() && start.cast::<u32>().is_aligned() {
+        count - count % TOGETHER
+    } else {
+        0
     };
-    let (to, to_rest) = to.as_chunks_mut();
-    let (from, from_rest) = from.as_chunks();
-    let range = from.as_ptr_range();
-    if !from.is_empty() {
-        // SAFETY: both have as many words, eight or more.
-        unsafe { copy_words(to.as_mut_ptr(), range.start, range.end) };
+    if whole > 0 {
+        // SAFETY: both start on a word and have so many numbers.
+        unsafe { copy_lines(start, range.start, range.start.wrapping_add(whole)) };
     }
-    for (to, from) in to_rest.iter_mut().zip(from_rest) {
-        *to = *from;
+    for index in whole..count {
+        if let (Some(to), Some(&from)) = (to.get_mut(index), from.get(index)) {
+            *to = from;
+        }
     }
 }
 
-/// 23 cycles for eight words.
+/// 23 cycles for sixteen numbers.
 ///
 /// # Safety
 ///
-/// From `from` to `end` are as many words as `to` has, eight or more.
+/// From `from` to `end` are one or more times sixteen numbers, and `to` has as
+/// many; both start on a word.
 #[unsafe(naked)]
-unsafe extern "C" fn copy_words(
-    to: *mut [u32; TOGETHER],
-    from: *const [u32; TOGETHER],
-    end: *const [u32; TOGETHER],
-) {
+unsafe extern "C" fn copy_lines(to: *mut i16, from: *const i16, end: *const i16) {
     naked_asm!(
         dsp!(),
         "push {{r4-r10, lr}}",
