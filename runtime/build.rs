@@ -17,7 +17,7 @@ fn main() {
         // Thumb-2 includes Thumb-1, whose kernels beat the portable ones there.
         name if name.starts_with("thumb") => Some("thumb1"),
         "riscv32imc" | "riscv32imac" => Some("rv32"),
-        "x86_64" | "aarch64" if has_vectors() => Some("simd"),
+        _ if has_vectors() => Some("simd"),
         _ => None,
     };
     if let Some(isa) = isa {
