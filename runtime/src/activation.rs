@@ -9,11 +9,24 @@
 //! y = base[t >> 16] + ((slope[t >> 16] * (t & 0xffff)) >> 16)
 //! ```
 //!
-//! Arguments beyond the range are limited to it.
+//! Arguments beyond the range are limited to it. Linear interpolation keeps the
+//! error of sigmoid below 5e-5 and of tanh below 4e-4 (`max |f''| * h^2 / 8`),
+//! and rounding adds at most 2 LSB of `2^-15`.
 //!
-//! Base and slope share a word, so that one load serves both. Linear
-//! interpolation keeps the error of sigmoid below 5e-5 and of tanh below 4e-4
-//! (`max |f''| * h^2 / 8`), and rounding adds at most 2 LSB of `2^-15`.
+//! Base and slope share a word, so that one load serves both, and the base is
+//! stored so that neither the fraction nor the base has to be cut out. With
+//! `u = t + 2^23 - 1`, the segment `k = u >> 16` and the word
+//! `w = 2^16 (base - k slope) + slope`, modulo 2^32,
+//!
+//! ```text
+//! w + slope u = 2^16 (base - k slope) + slope (u + 1) = 2^16 base + slope (fraction + 1)
+//! ```
+//!
+//! where `fraction + 1` is that of `t`: slopes are not negative and below
+//! 2^16, and a segment ends where the next one starts, so that it does not
+//! matter which of the two a `t` between them is counted to. The last segment's
+//! slope is at most 1, which adds nothing within it, and stored as 0: the table
+//! reaches one point beyond its range.
 
 /// Fraction bits of the cell state `c`.
 pub const C_FRACTION: u8 = 11;
@@ -25,13 +38,13 @@ pub(crate) const C_TO_T: u8 = T_FRACTION - C_FRACTION;
 /// Segments of a table over `[-8, 8)`.
 pub(crate) const SEGMENTS: usize = 256;
 
-/// Base in the lower half of a word, slope in the upper.
+/// A word for every segment.
 pub(crate) type Table = [u32; SEGMENTS];
 
-/// tanh over `[-8, 8)`.
-pub(crate) static TANH: Table = table(true);
-/// sigmoid over `[-8, 8)`.
-pub(crate) static SIGMOID: Table = table(false);
+/// tanh over `[-8, 8)`, in the form stated above.
+pub(crate) static TANH: Table = tilt(&table(true));
+/// sigmoid over `[-8, 8)`, in the form stated above.
+pub(crate) static SIGMOID: Table = tilt(&table(false));
 
 const EXP2_SEGMENTS: usize = 64;
 /// `2^(-i/64)` in Q16, less one LSB at 1.0 to fit a `u16`.
@@ -75,7 +88,8 @@ const fn value(tanh: bool, x: f64) -> i32 {
     }
 }
 
-const fn table(tanh: bool) -> Table {
+/// Base in the lower half of a word, slope in the upper.
+pub(crate) const fn table(tanh: bool) -> Table {
     let mut out = [0; SEGMENTS];
     let mut i = 0;
     while i < SEGMENTS {
@@ -83,6 +97,21 @@ const fn table(tanh: bool) -> Table {
         let base = value(tanh, x);
         let slope = value(tanh, x + 1.0 / 16.0) - base;
         out[i] = (base as u16 as u32) | ((slope as u16 as u32) << 16);
+        i += 1;
+    }
+    out
+}
+
+const fn tilt(table: &Table) -> Table {
+    let mut out = [0; SEGMENTS];
+    let mut i = 0;
+    while i < SEGMENTS {
+        let (base, mut slope) = (table[i] << 16, table[i] >> 16);
+        if i == SEGMENTS - 1 {
+            assert!(slope <= 1, "the tables end flat");
+            slope = 0;
+        }
+        out[i] = base.wrapping_sub((i as u32 * slope) << 16) | slope;
         i += 1;
     }
     out
@@ -100,26 +129,28 @@ const fn exp2_table() -> [u16; EXP2_SEGMENTS + 1] {
     out
 }
 
-/// A point of a table: `t` counted from -8, so that one test covers both
-/// limits. At most `2^31 - 1 - 2^23` may be passed; beyond the table it must
-/// be [`limit`]ed.
+/// A point of a table: the `u` of `t`, counted from the table's start, so that
+/// one test covers both limits. At most `2^31 - 2^23` may be passed; beyond the
+/// table it must be [`limit`]ed.
 #[inline(always)]
 pub(crate) const fn point(t: i32) -> u32 {
-    (t as u32).wrapping_add(1 << 23)
+    (t as u32).wrapping_add((1 << 23) - 1)
 }
 
-/// Whether any of these points, joined by bitwise or, lies beyond a table.
+/// Whether any of these points, joined by bitwise or, lies beyond a table. The
+/// first `t` of the range counts as beyond it, the one behind the last does not.
 #[inline(always)]
 pub(crate) const fn is_beyond(points: u32) -> bool {
     points >> 24 != 0
 }
 
-/// The point of the table nearest to a point that may lie beyond it.
+/// The point of the table nearest to a point that may lie beyond it, or one of
+/// the same value.
 #[inline(always)]
 pub(crate) const fn limit(point: u32) -> u32 {
     if is_beyond(point) {
-        // 0 below, 2^24 - 1 above.
-        !((point as i32) >> 31) as u32 >> 8
+        // 0 below, 2^24 - 2 above.
+        (!((point as i32) >> 31) as u32 >> 9) << 1
     } else {
         point
     }
@@ -130,14 +161,13 @@ pub(crate) const fn limit(point: u32) -> u32 {
 pub(crate) fn interpolate(table: &Table, point: u32) -> i32 {
     // The cast keeps the index below 256, which the compiler can see.
     let word = table[usize::from((point >> 16) as u8)];
-    let (base, slope) = (word << 16, (word as i32) >> 16);
-    let y = slope.wrapping_mul((point & 0xffff) as i32);
-    y.wrapping_add(base as i32) >> 16
+    let y = (word & 0xffff).wrapping_mul(point).wrapping_add(word);
+    y as i32 >> 16
 }
 
 /// Logistic sigmoid of `t`, Q20, limited to `[-8, 8)`; Q15, `[0, 32767]`.
 ///
-/// `t` is at most `2^31 - 1 - 2^23`.
+/// `t` is at most `2^31 - 2^23`.
 #[inline(always)]
 #[must_use]
 pub fn sigmoid_t(t: i32) -> i32 {
@@ -147,7 +177,7 @@ pub fn sigmoid_t(t: i32) -> i32 {
 /// Hyperbolic tangent of `t`, Q20, limited to `[-8, 8)`; Q15,
 /// `[-32767, 32767]`.
 ///
-/// `t` is at most `2^31 - 1 - 2^23`.
+/// `t` is at most `2^31 - 2^23`.
 #[inline(always)]
 #[must_use]
 pub fn tanh_t(t: i32) -> i32 {

@@ -96,7 +96,7 @@ fn lints() -> Result<()> {
             .args(["test", "--locked", "-p", "pg-app"])
             .current_dir("firmware"),
     )?;
-    for folder in boards()? {
+    for folder in board_folders()? {
         run_cargo_in(
             &folder,
             &["clippy", "--locked", "--release", "--", "-D", "warnings"],
@@ -113,6 +113,18 @@ fn lints() -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// The crates of the boards of `firmware/boards.toml`.
+fn board_folders() -> Result<Vec<PathBuf>> {
+    let path = "firmware/boards.toml";
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
+    let boards: toml::Table = text.parse().with_context(|| format!("parsing {path}"))?;
+    let boards = boards.get("board").and_then(toml::Value::as_array);
+    let folder =
+        |board: &toml::Value| Some(Path::new("firmware").join(board.get("folder")?.as_str()?));
+    let folders = boards.and_then(|boards| boards.iter().map(folder).collect());
+    folders.with_context(|| format!("{path} has no boards with folders"))
 }
 
 /// The host tools, training included. In release only: the training framework
@@ -150,15 +162,4 @@ fn emulators() -> Result<()> {
 /// No kernel got slower than its record.
 fn benches() -> Result<()> {
     show(&mut pg_host(["bench", "--check"]))
-}
-
-/// Folders of the boards' crates, by name.
-fn boards() -> Result<Vec<PathBuf>> {
-    let folder = std::fs::read_dir("firmware/boards").context("reading firmware/boards")?;
-    let mut boards = folder
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<Vec<PathBuf>>>()?;
-    boards.retain(|board| board.join("Cargo.toml").is_file());
-    boards.sort();
-    Ok(boards)
 }

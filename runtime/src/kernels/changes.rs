@@ -138,10 +138,17 @@ pub const fn signed_digits(split: Split, applied: u32) -> u32 {
     }
 }
 
-/// Digits and remainders of four signed bytes, as signed bytes.
+/// Digits and remainders of four codes, as signed bytes.
 #[must_use]
 pub const fn cut(split: Split, codes: u32) -> (u32, u32) {
-    let (masks, v) = (Masks::new(split), codes ^ 0x8080_8080);
+    let masks = Masks::new(split);
+    if !split.signed() {
+        return (
+            (codes >> masks.shift) & masks.digit,
+            codes & masks.remainder,
+        );
+    }
+    let v = codes ^ 0x8080_8080;
     (signed_digits(split, masks.digits(v)), masks.remainders(v))
 }
 

@@ -4,7 +4,8 @@
 /// order; returns how many. `open` has room for every row.
 #[inline]
 pub fn within(predictions: &[i16], thresholds: &[i16], open: &mut [u16]) -> usize {
-    list(predictions, thresholds, open, is_within)
+    let rows = predictions.iter().zip(thresholds);
+    list(0, rows.map(|(&a, &t)| is_within(a, t)), open)
 }
 
 /// Whether `|a| < t`.
@@ -17,22 +18,17 @@ pub const fn is_within(a: i16, t: i16) -> bool {
 /// Rows whose prediction exceeds its threshold, `a > t`.
 #[inline]
 pub fn above(predictions: &[i16], thresholds: &[i16], open: &mut [u16]) -> usize {
-    list(predictions, thresholds, open, |a, t| a > t)
+    let rows = predictions.iter().zip(thresholds);
+    list(0, rows.map(|(a, t)| a > t), open)
 }
 
+/// Lists the rows that open, from row `first` on; returns how many.
 #[inline(always)]
-fn list(
-    predictions: &[i16],
-    thresholds: &[i16],
-    open: &mut [u16],
-    opens: impl Fn(i16, i16) -> bool,
-) -> usize {
+pub(crate) fn list(first: usize, opens: impl Iterator<Item = bool>, open: &mut [u16]) -> usize {
     let mut count = 0;
-    for (row, (&a, &t)) in predictions.iter().zip(thresholds).enumerate() {
-        if opens(a, t)
-            && let Some(entry) = open.get_mut(count)
-        {
-            *entry = row as u16;
+    for (row, opens) in opens.enumerate() {
+        if opens && let Some(entry) = open.get_mut(count) {
+            *entry = (first + row) as u16;
             count += 1;
         }
     }

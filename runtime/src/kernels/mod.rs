@@ -62,12 +62,39 @@ pub struct Plane<'p> {
 /// Dot products formed at a time where each is used up at once.
 const BLOCK: usize = 32;
 
+/// [`Kernels::update`] by way of [`Kernels::dots`].
+#[inline(always)]
+fn update<K: Kernels>(
+    rows: &[u32],
+    plane: &Plane<'_>,
+    list: &[u16],
+    shift: u8,
+    values: &mut [i16],
+) {
+    let mut sums = [0; BLOCK];
+    for list in list.chunks(BLOCK) {
+        K::dots(rows, plane, list, &mut sums);
+        add_sums(list, &sums, shift, values);
+    }
+}
+
+/// Adds sums to the values of the listed rows, after `round_shift` by `shift`,
+/// saturated. Rows without a value are passed over.
+#[inline(always)]
+pub(crate) fn add_sums(list: &[u16], sums: &[i32], shift: u8, values: &mut [i16]) {
+    for (&row, &sum) in list.iter().zip(sums) {
+        if let Some(value) = values.get_mut(usize::from(row)) {
+            *value = saturate_i16(i32::from(*value) + round_shift(sum, shift));
+        }
+    }
+}
+
 /// The operations a family of cores must provide.
 ///
 /// Slices have the lengths stated; implementations that rely on it check them
 /// once per call and do nothing, or write zeros, where one is too short. Slices
 /// of 16-bit numbers start on a word, as they do in the arena and the image.
-pub trait Kernels {
+pub trait Kernels: Sized {
     /// The arrangement of the weights these kernels read.
     const TARGET: Target;
 
@@ -109,11 +136,7 @@ pub trait Kernels {
     /// dot products stay below 2^22 in magnitude, as those of a narrow layer
     /// do. Rows without a value are passed over.
     fn update(rows: &[u32], plane: &Plane<'_>, list: &[u16], shift: u8, values: &mut [i16]) {
-        let mut sums = [0; BLOCK];
-        for list in list.chunks(BLOCK) {
-            Self::dots(rows, plane, list, &mut sums);
-            add_sums(list, &sums, shift, values);
-        }
+        update::<Self>(rows, plane, list, shift, values);
     }
 
     /// Finds the digits that changed: see [`changes::scan`].
@@ -158,24 +181,14 @@ pub trait Kernels {
     }
 }
 
-/// Adds sums, after [`round_shift`] by `shift`, to the values of the listed
-/// rows, saturated. Rows without a value are passed over.
-pub(crate) fn add_sums(list: &[u16], sums: &[i32], shift: u8, values: &mut [i16]) {
-    for (&row, &sum) in list.iter().zip(sums) {
-        if let Some(value) = values.get_mut(usize::from(row)) {
-            *value = saturate_i16(i32::from(*value) + round_shift(sum, shift));
-        }
-    }
-}
-
 /// The kernels of the target this is compiled for.
 #[cfg(pg_isa = "simd")]
 pub type Selected = simd::Simd;
 /// The kernels of the target this is compiled for.
 #[cfg(pg_isa = "dsp")]
 pub type Selected = dsp::Dsp;
-#[cfg(not(any(pg_isa = "simd", pg_isa = "dsp")))]
 /// The kernels of the target this is compiled for.
+#[cfg(not(any(pg_isa = "simd", pg_isa = "dsp")))]
 pub type Selected = swar::Swar;
 
 #[cfg(test)]

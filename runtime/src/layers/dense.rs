@@ -4,6 +4,7 @@
 use super::operand::Operand;
 use crate::arena::take;
 use crate::gate::{Gate, GateKind};
+use crate::kernels::{changes, gate};
 use crate::layout::Matrix;
 use crate::probe::LayerCounts;
 use crate::quant::{Requant, Split};
@@ -186,38 +187,22 @@ impl<'a> Dense<'a> {
     /// Splits codes into signed bytes of digits and remainders, or takes them
     /// as they are.
     fn cut(&self, input: &[i8], digits: &mut [u32], rest: &mut [u32], whole: bool) {
-        if whole {
-            digits.fill(0);
-            let bytes = digits.as_mut_bytes();
-            if let Some(bytes) = bytes.get_mut(..input.len()) {
-                bytes.copy_from_slice(input.as_bytes());
-            }
-            return;
+        digits.fill(0);
+        let bytes = digits.as_mut_bytes();
+        if let Some(bytes) = bytes.get_mut(..input.len()) {
+            bytes.copy_from_slice(input.as_bytes());
         }
-        let mut codes = input.chunks(4);
-        for (digits, rest) in digits.iter_mut().zip(rest) {
-            let four = codes.next().unwrap_or(&[]);
-            let mut bytes = [[0u8; 4]; 2];
-            for (k, &code) in four.iter().enumerate().take(4) {
-                let (hb, lb) = self.split.digits(code);
-                (bytes[0][k], bytes[1][k]) = (hb as u8, lb as u8);
+        if !whole {
+            for (digits, rest) in digits.iter_mut().zip(rest) {
+                (*digits, *rest) = changes::cut(self.split, *digits);
             }
-            [*digits, *rest] = bytes.map(u32::from_le_bytes);
         }
     }
 
     /// Lists the rows from `first` on that open, by their predictions.
     fn open_rows(&self, first: usize, count: usize, z: &[i32], list: &mut [u16]) -> usize {
-        let mut open = 0;
-        for (row, &z) in (first..first + count).zip(z) {
-            if self.gate.opens(row, z)
-                && let Some(entry) = list.get_mut(open)
-            {
-                *entry = row as u16;
-                open += 1;
-            }
-        }
-        open
+        let rows = (first..first + count).zip(z);
+        gate::list(first, rows.map(|(row, &z)| self.gate.opens(row, z)), list)
     }
 
     /// The range that output codes are clamped to.

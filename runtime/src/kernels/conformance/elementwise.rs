@@ -76,7 +76,15 @@ pub fn cells<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Option
     let state: &mut [i16] = carve(&mut scratch, units)?;
     let codes: &mut [i8] = carve(&mut scratch, units)?;
     let before: &mut [i16] = carve(&mut scratch, units)?;
+    let post = source.below(16) as u8;
     for (a, mult) in a.iter_mut().zip(mult.iter_mut()) {
+        if post <= 5 && source.below(8) == 0 {
+            // At the ends of a table, or one beside them.
+            let sign = 1 - 2 * source.below(2) as i16;
+            *a = sign * (1 << 14);
+            *mult = (1 << (9 + post)) - source.below(2) as u16;
+            continue;
+        }
         *a = match source.below(8) {
             0 => i16::MIN,
             1 => i16::MAX,
@@ -98,7 +106,7 @@ pub fn cells<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Option
     }
     let constants = cell::Constants {
         mult,
-        post: source.below(16) as u8,
+        post,
         hidden: Requant {
             mult: (1 << 14) + source.below(1 << 14) as u16,
             pre: 0,

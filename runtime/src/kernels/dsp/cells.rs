@@ -12,7 +12,7 @@
 //!   only its segment does.
 
 use super::inner;
-use crate::activation::{SEGMENTS, SIGMOID, TANH, Table};
+use crate::activation::{SEGMENTS, Table, table};
 use crate::kernels::cell::Constants;
 
 /// Both tables, as one block.
@@ -26,8 +26,8 @@ pub struct Tables {
 
 /// The tables in the form stated above.
 pub static TABLES: Tables = Tables {
-    sigmoid: tilt(&SIGMOID),
-    tanh: tilt(&TANH),
+    sigmoid: tilt(&table(false)),
+    tanh: tilt(&table(true)),
 };
 
 /// Where a table's segment 0 is.

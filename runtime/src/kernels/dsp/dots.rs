@@ -83,7 +83,7 @@ pub fn update(rows: &[u32], plane: &Plane<'_>, list: &[u16], shift: u8, values: 
     };
     let one = |group: [u16; 4], used: usize, values: &mut [i16]| {
         let sums = four(rows, plane, group);
-        add_sums(group.get(..used).unwrap_or(&group), &sums, shift, values);
+        add_sums(group.get(..used).unwrap_or(&[]), &sums, shift, values);
     };
     while !groups.is_empty() {
         let (_, later) = groups

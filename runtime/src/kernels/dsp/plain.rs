@@ -35,6 +35,13 @@ pub fn plane(digits: &[u32], words: &mut [u32]) {
     }
 }
 
+/// See `asm/copy.rs`.
+pub fn copy(to: &mut [i16], from: &[i16]) {
+    for (to, &from) in to.iter_mut().zip(from) {
+        *to = from;
+    }
+}
+
 /// See `asm/predict.rs`.
 pub const BATCH: usize = 20;
 

@@ -42,7 +42,7 @@ mod plain;
 pub use arch::Features;
 
 use super::changes::Found;
-use super::{Changes, Kernels, Plane, cell};
+use super::{Changes, Kernels, Plane, add_sums, cell};
 use crate::layout::{Target, WeightBits};
 use crate::quant::Split;
 use zerocopy::{FromBytes, IntoBytes};
@@ -172,7 +172,7 @@ impl<const ALLOWED: u8> Kernels for Limited<ALLOWED> {
         let mut sums = [0; BLOCK];
         for list in list.chunks(BLOCK) {
             Self::dots(rows, plane, list, &mut sums);
-            super::add_sums(list, &sums, shift, values);
+            add_sums(list, &sums, shift, values);
         }
     }
 

@@ -56,9 +56,7 @@ impl Lstm<'_> {
     ) -> Work {
         let mut scratch = self.scratch(scratch);
         let codes = <[i8]>::mut_from_bytes(state.codes.as_mut_bytes()).unwrap_or(&mut []);
-        for (code, &x) in codes.iter_mut().zip(input.iter().take(self.inputs)) {
-            *code = x;
-        }
+        copy(codes.get_mut(..self.inputs).unwrap_or(&mut []), input);
 
         let work = self.preactivations(state, &mut scratch, strategy);
 
@@ -67,9 +65,7 @@ impl Lstm<'_> {
             .get_mut(self.inputs..self.columns())
             .unwrap_or(&mut []);
         Selected::cells(&self.cell, scratch.a, state.cell, hidden);
-        for (out, &h) in output.iter_mut().zip(hidden.iter()) {
-            *out = h;
-        }
+        copy(output, hidden);
         work
     }
 
@@ -313,6 +309,14 @@ impl Lstm<'_> {
             self.recompute_by_columns(state, &mut self.scratch(scratch));
         }
     }
+}
+
+/// Copies codes up to where either slice ends.
+fn copy(to: &mut [i8], from: &[i8]) {
+    let count = to.len().min(from.len());
+    let (to, _) = to.split_at_mut(count);
+    let (from, _) = from.split_at(count);
+    to.copy_from_slice(from);
 }
 
 /// The memory of the lists as a list of rows: what is in it then is void.

@@ -6,7 +6,6 @@
 //! them in prose.
 
 mod cortex_m0;
-mod cortex_m0plus;
 mod cortex_m3;
 mod cortex_m4;
 mod five_stage;
@@ -50,7 +49,7 @@ pub trait Model: Sync {
 
 /// All models.
 pub static MODELS: [&dyn Model; 6] = [
-    &cortex_m0plus::CortexM0Plus,
+    &cortex_m0::CortexM0Plus,
     &cortex_m0::CortexM0,
     &cortex_m3::CortexM3,
     &cortex_m4::CortexM4,

@@ -8,6 +8,7 @@
 #[cfg(feature = "weights4")]
 mod bytes;
 mod cells;
+mod copy;
 mod dots;
 mod gate;
 #[cfg(feature = "weights4")]
@@ -19,6 +20,7 @@ mod scan;
 #[cfg(feature = "weights4")]
 pub use bytes::{add_bytes, subtract_bytes, subtract_lanes};
 pub use cells::{cells, clamp};
+pub use copy::copy;
 pub use dots::{sums, update};
 pub use gate::load_within;
 #[cfg(feature = "weights4")]

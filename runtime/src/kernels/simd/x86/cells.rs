@@ -145,27 +145,25 @@ fn pack(lanes: __m256i) -> __m128i {
     )
 }
 
-/// Into the tables' range, Q20 in `[-8, 8)`.
+/// Into the tables' range, Q20 in `[-8, 8)` less its first point, which has the
+/// value of the second.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn clamp(t: __m256i) -> __m256i {
     let t = _mm256_min_epi32(t, _mm256_set1_epi32((1 << 23) - 1));
-    _mm256_max_epi32(t, _mm256_set1_epi32(-(1 << 23)))
+    _mm256_max_epi32(t, _mm256_set1_epi32(1 - (1 << 23)))
 }
 
-/// `table` at `t`, which is [`clamp`]ed.
+/// `table` at `t`, which is [`clamp`]ed; see [`crate::activation`].
 #[inline]
 #[target_feature(enable = "avx2")]
 fn interpolate(table: &Table, t: __m256i) -> __m256i {
-    // The lower byte of `t >> 16`, moved by half the table.
-    let segment = _mm256_and_si256(_mm256_srli_epi32::<16>(t), _mm256_set1_epi32(0xff));
-    let segment = _mm256_xor_si256(segment, _mm256_set1_epi32(0x80));
-    // SAFETY: a segment is below 256, the length of a table.
+    let point = _mm256_add_epi32(t, _mm256_set1_epi32((1 << 23) - 1));
+    let segment = _mm256_srli_epi32::<16>(point);
+    // SAFETY: a point is below 2^24, so that a segment is below 256, the
+    // length of a table.
     let word = unsafe { _mm256_i32gather_epi32::<4>(table.as_ptr().cast(), segment) };
-    let fraction = _mm256_and_si256(t, _mm256_set1_epi32(0xffff));
-    let slope = _mm256_srai_epi32::<16>(word);
-    // base * 2^16 + slope * fraction: |y| < 2^15, so that the sum fits.
-    let base = _mm256_slli_epi32::<16>(word);
-    let y = _mm256_add_epi32(base, _mm256_mullo_epi32(slope, fraction));
+    let slope = _mm256_and_si256(word, _mm256_set1_epi32(0xffff));
+    let y = _mm256_add_epi32(word, _mm256_mullo_epi32(slope, point));
     _mm256_srai_epi32::<16>(y)
 }

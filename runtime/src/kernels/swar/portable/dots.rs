@@ -5,7 +5,7 @@ use crate::kernels::Plane;
 use crate::kernels::swar::{EVEN, OFFSET};
 
 #[cfg(pg_isa = "rv32")]
-use super::rv32::{TOGETHER, groups};
+use super::rv32::{self, groups};
 
 /// Rows that share the digits.
 #[cfg(not(pg_isa = "rv32"))]
@@ -38,36 +38,40 @@ pub fn plane(digits: &[u32], columns: usize, chunk: usize, offset: u32, mut word
 /// See [`crate::kernels::Kernels::dots`].
 #[inline]
 pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
-    let stored = plane.columns / 4;
-    let chunk = (plane.chunk / 4).max(2) & !1;
-    let starts = if chunk >= stored {
-        1
-    } else {
-        stored.div_ceil(chunk)
-    };
-    let whole = stored > 0 && stored.is_multiple_of(2) && plane.words.len() >= 2 * stored + starts;
+    let shape = Shape::new(plane);
+    let stored = shape.stored;
+    let whole = shape.is_whole(plane);
     let inside = |&row: &u16| whole && (usize::from(row) + 1) * stored <= rows.len();
     let row = |&index: &u16| rows.as_ptr().wrapping_add(usize::from(index) * stored);
-    let shape = Shape { stored, chunk };
     let plane = plane.words.as_ptr();
-    // With a row that does not exist, all are taken one by one.
-    let (whole_groups, _) = list.as_chunks::<TOGETHER>();
-    let whole_groups = if list.iter().all(inside) {
-        whole_groups
-    } else {
-        &[]
-    };
-    let (group_sums, _) = sums.as_chunks_mut::<TOGETHER>();
-    // SAFETY: the listed rows lie in `rows`, and the plane is whole.
-    unsafe { groups(rows, whole_groups, group_sums, plane, shape) };
-    let rest = list.iter().zip(sums).skip(TOGETHER * whole_groups.len());
-    for (index, sum) in rest {
+    // Those loops look at the numbers of rows themselves; of the others, with a
+    // row that does not exist, all are taken one by one.
+    let mut done = 0;
+    if whole && (cfg!(pg_isa = "rv32") || list.iter().all(inside)) {
+        // SAFETY: the plane is whole, and the listed rows lie in `rows`, or
+        // are looked at.
+        done = unsafe { groups(rows, list, sums, plane, shape) };
+    }
+    for (index, sum) in list.iter().zip(sums).skip(done) {
         *sum = 0;
         if inside(index) {
             // SAFETY: the row lies in `rows`, and the plane is whole.
             [*sum] = unsafe { dot([row(index)], plane, shape) };
         }
     }
+}
+
+/// See [`crate::kernels::Kernels::update`].
+#[cfg(pg_isa = "rv32")]
+pub fn update(rows: &[u32], plane: &Plane<'_>, list: &[u16], shift: u8, values: &mut [i16]) {
+    let shape = Shape::new(plane);
+    let mut done = 0;
+    if shape.is_whole(plane) && shape.chunk >= shape.stored {
+        // SAFETY: the plane is whole and one chunk.
+        done = unsafe { rv32::update(rows, plane.words.as_ptr(), shape, list, shift, values) };
+    }
+    let list = list.get(done..).unwrap_or(&[]);
+    crate::kernels::update::<crate::kernels::swar::Swar>(rows, plane, list, shift, values);
 }
 
 /// Words of a row and of a chunk of it, both even.
@@ -77,7 +81,35 @@ pub struct Shape {
     pub chunk: usize,
 }
 
-/// Dot products of groups of rows, over the shorter length.
+impl Shape {
+    #[inline(always)]
+    fn new(plane: &Plane<'_>) -> Self {
+        Self {
+            stored: plane.columns / 4,
+            chunk: (plane.chunk / 4).max(2) & !1,
+        }
+    }
+
+    /// Words before the chunks of a plane, one for each.
+    #[inline(always)]
+    pub const fn starts(self) -> usize {
+        if self.chunk >= self.stored {
+            1
+        } else {
+            self.stored.div_ceil(self.chunk)
+        }
+    }
+
+    /// Whether the plane has all words, and an even number of words to a row.
+    #[inline(always)]
+    fn is_whole(self, plane: &Plane<'_>) -> bool {
+        let stored = self.stored;
+        stored > 0 && stored.is_multiple_of(2) && plane.words.len() >= 2 * stored + self.starts()
+    }
+}
+
+/// Dot products of whole groups of rows, over the shorter length; returns the
+/// rows done.
 ///
 /// # Safety
 ///
@@ -87,11 +119,13 @@ pub struct Shape {
 #[inline(always)]
 unsafe fn groups(
     rows: &[u32],
-    list: &[[u16; TOGETHER]],
-    sums: &mut [[i32; TOGETHER]],
+    list: &[u16],
+    sums: &mut [i32],
     plane: *const u32,
     shape: Shape,
-) {
+) -> usize {
+    let (list, _) = list.as_chunks::<TOGETHER>();
+    let (sums, _) = sums.as_chunks_mut();
     let row = |&index: &u16| {
         rows.as_ptr()
             .wrapping_add(usize::from(index) * shape.stored)
@@ -100,6 +134,7 @@ unsafe fn groups(
         // SAFETY: the caller's promise.
         *sums = unsafe { dot(list.each_ref().map(row), plane, shape) };
     }
+    TOGETHER * list.len()
 }
 
 /// Dot products of N rows.

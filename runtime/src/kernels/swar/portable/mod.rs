@@ -26,10 +26,15 @@ mod predict;
 #[cfg(pg_isa = "rv32")]
 mod rv32;
 
+#[cfg(not(pg_isa = "rv32"))]
 pub use super::super::cell::update as cells;
+#[cfg(pg_isa = "rv32")]
+pub use dots::update;
 pub use dots::{dots, plane};
 pub use gate::load_within;
 pub use predict::predict;
+#[cfg(pg_isa = "rv32")]
+pub use rv32::cells;
 
 #[cfg(feature = "weights4")]
 use super::EVEN;

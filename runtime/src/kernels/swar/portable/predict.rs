@@ -24,8 +24,8 @@ pub fn predict(accumulators: &mut [u32], panels: &[u32], columns: usize, changes
     if panels.len() < count * stride || !lists.iter().all(|list| list.iter().all(inside)) {
         return;
     }
-    let net = (lists[0].len() as u32).wrapping_sub(lists[1].len() as u32);
-    let offsets = [OFFSET | (OFFSET << 8), OFFSET].map(|offset| net.wrapping_mul(offset));
+    // What a column adds to both sums beside the weights.
+    let offsets = [OFFSET | (OFFSET << 8), OFFSET];
     let mut panel = panels.as_ptr();
     #[cfg(pg_isa = "rv32")]
     let accumulators = {
@@ -37,6 +37,8 @@ pub fn predict(accumulators: &mut [u32], panels: &[u32], columns: usize, changes
         panel = panel.wrapping_add(2 * count * stride);
         rest
     };
+    let net = (lists[0].len() as u32).wrapping_sub(lists[1].len() as u32);
+    let offsets = offsets.map(|offset| net.wrapping_mul(offset));
     let (groups, _) = accumulators.as_chunks_mut::<ACCUMULATORS>();
     for sums in groups {
         // SAFETY: as above.
