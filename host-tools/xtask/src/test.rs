@@ -67,7 +67,13 @@ fn runtime() -> Result<()> {
     run_cargo(&[&tests[..], &["--release"]].concat())?;
     for target in NO_STD_TARGETS {
         let build = ["build", "--locked", "--release", "-p", "pg-runtime"];
-        run_cargo(&[&build[..], &["--features", "defmt", "--target", target]].concat())?;
+        run_cargo(
+            &[
+                &build[..],
+                &["--features", "conv,defmt", "--target", target],
+            ]
+            .concat(),
+        )?;
     }
     Ok(())
 }
