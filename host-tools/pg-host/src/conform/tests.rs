@@ -150,7 +150,7 @@ fn write(path: &Path, vector: &Vector, leave_out: &str) {
     );
     put!(
         "threshold",
-        vec![v.thresholds.len() as u64],
+        [v.thresholds.len() as u64],
         f64,
         v.thresholds.clone()
     );
@@ -163,13 +163,13 @@ fn write(path: &Path, vector: &Vector, leave_out: &str) {
     );
     put!("mask", outputs, u8, v.mask.values.clone());
     put!("accumulator", outputs, i32, v.accumulator.values.clone());
-    put!("bits", vec![3], i64, [v.bits[0], v.bits[1], 7]);
+    put!("bits", [3], i64, [v.bits[0], v.bits[1], 7]);
     if v.stride[0] == v.stride[1] {
         put!("stride", none, i64, [v.stride[0]]);
     } else {
-        put!("stride", vec![2], i64, v.stride);
+        put!("stride", [2], i64, v.stride);
     }
-    put!("padding", vec![2], i64, v.padding);
+    put!("padding", [2], i64, v.padding);
     put!("groups", none, i64, [v.groups]);
 }
 
