@@ -269,7 +269,7 @@ fn normalise(step: &ConvStep, kept: &ConvTape, maps: &[Map], codes: norm::Codes,
 }
 
 /// Image `i` of the map that is added.
-pub(super) fn added(map: &Map, place: norm::Place, i: usize) -> Added<'_> {
+pub fn added(map: &Map, place: norm::Place, i: usize) -> Added<'_> {
     let size: usize = place.shape.iter().product();
     Added {
         codes: &map.codes[i * size..][..size],
