@@ -102,6 +102,18 @@ fn write_with(
     Ok(())
 }
 
+/// The content of a file; `None` if there is none.
+///
+/// # Errors
+/// If it is there and cannot be read.
+pub fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
 /// Renames the finished file or directory `from` to `to` (same file system) and
 /// makes the new name durable.
 ///

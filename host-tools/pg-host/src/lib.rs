@@ -17,5 +17,6 @@ pub mod quantise;
 pub mod sddmm;
 pub mod spotter;
 pub mod stream;
+mod tensors;
 #[cfg(feature = "train")]
 pub mod train;

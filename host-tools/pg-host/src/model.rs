@@ -1,12 +1,10 @@
 //! A trained model before export: real-valued parameters and what is known
 //! about them. No training framework here.
 
-use crate::fsio;
+use crate::{fsio, tensors};
 use anyhow::{Context, Result, ensure};
-use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensors, serialize};
+use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use std::path::Path;
 use std::slice::from_ref;
 
@@ -244,16 +242,9 @@ impl TrainedModel {
     /// file is then untouched.
     pub fn save(&self, path: &Path) -> Result<()> {
         self.check()?;
-        let tensors = self.tensors().map(|(name, values)| {
-            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-            (name, values.len(), bytes)
-        });
-        let views: Vec<(&str, TensorView<'_>)> = tensors
-            .iter()
-            .map(|(name, n, bytes)| Ok((*name, TensorView::new(Dtype::F32, vec![*n], bytes)?)))
-            .collect::<Result<_>>()?;
-        let meta = HashMap::from([(META_KEY.into(), serde_json::to_string(&self.meta)?)]);
-        let bytes = serialize(views, Some(meta))?;
+        let list = self.tensors();
+        let list = { list }.map(|(name, values)| (name, vec![values.len()], values));
+        let bytes = tensors::write(META_KEY, &self.meta, list)?;
         Ok(fsio::write_atomic(path, &bytes)?)
     }
 
@@ -274,19 +265,9 @@ impl TrainedModel {
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let (_, header) = SafeTensors::read_metadata(bytes)?;
-        let meta = (header.metadata().as_ref())
-            .and_then(|m| m.get(META_KEY))
-            .context("it has no metadata of ours")?;
-        let tensors = SafeTensors::deserialize(bytes)?;
-        let get = |name: &str| -> Result<Vec<f32>> {
-            let view = tensors.tensor(name)?;
-            ensure!(view.dtype() == Dtype::F32, "tensor {name} is not f32");
-            let words = view.data().chunks_exact(4);
-            Ok(words
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect())
-        };
+        let meta = tensors::metadata(bytes, META_KEY)?.context("it has no metadata of ours")?;
+        let file = SafeTensors::deserialize(bytes)?;
+        let get = |name: &str| tensors::numbers(&file, name);
         let one = |name: &str| -> Result<f32> {
             get(name)?
                 .first()
@@ -294,7 +275,7 @@ impl TrainedModel {
                 .with_context(|| format!("tensor {name} is empty"))
         };
         let model = Self {
-            meta: serde_json::from_str(meta).context("its metadata is of another version")?,
+            meta: serde_json::from_str(&meta).context("its metadata is of another version")?,
             w_x: get("w_x")?,
             w_h: get("w_h")?,
             bias: get("bias")?,

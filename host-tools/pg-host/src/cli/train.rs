@@ -120,8 +120,8 @@ fn keywords(recipe: &Recipe, options: &TrainOptions) -> Result<bool> {
 /// Trains an image network; whether it is complete.
 fn images(recipe: &ImageRecipe, options: &TrainOptions) -> Result<bool> {
     match image::run(recipe, options)? {
-        image::Outcome::Finished(model) => report_images(&model),
-        image::Outcome::Stopped => return Ok(false),
+        Outcome::Finished(model) => report_images(&model),
+        Outcome::Stopped => return Ok(false),
     }
     Ok(true)
 }

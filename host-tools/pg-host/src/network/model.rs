@@ -1,13 +1,12 @@
 //! A trained image network before export: real-valued parameters and what is
 //! known about them, as one safetensors file.
 use super::{Network, Parameter, Role};
-use crate::fsio;
 use crate::model::ModelKind;
+use crate::{fsio, tensors};
 use anyhow::{Context, Result, ensure};
-use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensors, serialize};
+use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Pixels to the codes of map 0.
@@ -181,30 +180,19 @@ impl ImageModel {
     /// file is then untouched.
     pub fn save(&self, path: &Path) -> Result<()> {
         self.check()?;
-        let tensors: Vec<(Parameter, Vec<u8>)> = (self.parameters()?.into_iter())
-            .map(|p| {
-                let bytes = self.get(&p.name)?.iter().flat_map(|v| v.to_le_bytes());
-                let bytes = bytes.collect();
-                Ok((p, bytes))
-            })
-            .collect::<Result<_>>()?;
-        let views: Vec<(&str, TensorView<'_>)> = (tensors.iter())
-            .map(|(p, bytes)| {
-                let view = TensorView::new(Dtype::F32, p.shape.clone(), bytes)?;
-                Ok((p.name.as_str(), view))
-            })
-            .collect::<Result<_>>()?;
-        let meta = HashMap::from([(META_KEY.into(), serde_json::to_string(&self.meta)?)]);
-        Ok(fsio::write_atomic(path, &serialize(views, Some(meta))?)?)
+        let parameters = self.parameters()?;
+        let list = (parameters.iter())
+            .map(|p| Ok((p.name.as_str(), p.shape.clone(), self.get(&p.name)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let bytes = tensors::write(META_KEY, &self.meta, list)?;
+        Ok(fsio::write_atomic(path, &bytes)?)
     }
 
     /// Whether `bytes` start a file that [`Self::save`] wrote, rather than some
     /// other safetensors file.
     #[must_use]
     pub fn recognises(bytes: &[u8]) -> bool {
-        SafeTensors::read_metadata(bytes).is_ok_and(|(_, header)| {
-            (header.metadata().as_ref()).is_some_and(|m| m.contains_key(META_KEY))
-        })
+        tensors::metadata(bytes, META_KEY).is_ok_and(|meta| meta.is_some())
     }
 
     /// Reads a model that [`Self::save`] wrote.
@@ -223,19 +211,14 @@ impl ImageModel {
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let (_, header) = SafeTensors::read_metadata(bytes)?;
-        let meta = (header.metadata().as_ref())
-            .and_then(|m| m.get(META_KEY))
-            .context("it has no metadata of ours")?;
+        let meta = tensors::metadata(bytes, META_KEY)?.context("it has no metadata of ours")?;
+        let file = SafeTensors::deserialize(bytes)?;
         let mut values = BTreeMap::new();
-        for (name, view) in SafeTensors::deserialize(bytes)?.iter() {
-            ensure!(view.dtype() == Dtype::F32, "tensor {name} is not f32");
-            let words = view.data().chunks_exact(4);
-            let numbers = words.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-            values.insert(name.to_string(), numbers.collect());
+        for name in file.names() {
+            values.insert(name.to_owned(), tensors::numbers(&file, name)?);
         }
         let model = Self {
-            meta: serde_json::from_str(meta).context("its metadata is of another version")?,
+            meta: serde_json::from_str(&meta).context("its metadata is of another version")?,
             values,
         };
         model.check()?;

@@ -3,13 +3,11 @@ use super::features::Norm;
 use super::network::{NAMES, Values};
 use super::optimiser::Moments;
 use super::tally::Tally;
-use crate::fsio;
 use crate::model::TrainedMetrics;
-use anyhow::{Context, Result, ensure};
-use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensors, serialize};
+use crate::{fsio, tensors};
+use anyhow::{Context, Result};
+use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use std::path::Path;
 
 const KEY: &str = "pg-checkpoint";
@@ -54,13 +52,34 @@ pub struct Checkpoint {
     pub norm: Norm,
 }
 
+/// Writes the bytes of a checkpoint; an earlier one stays if that fails.
+pub(in crate::train) fn save(path: &Path, bytes: &[u8]) -> Result<()> {
+    fsio::write_atomic(path, bytes).context("cannot write the checkpoint; the last one is kept")
+}
+
+/// Reads a checkpoint of either kind; `None` when there is none.
+pub(in crate::train) fn load<C>(
+    path: &Path,
+    from_bytes: impl FnOnce(&[u8]) -> Result<C>,
+) -> Result<Option<C>> {
+    let bytes = fsio::read_if_there(path)
+        .with_context(|| format!("cannot read the checkpoint {}", path.display()))?;
+    let checkpoint = bytes.map(|bytes| from_bytes(&bytes)).transpose();
+    checkpoint.with_context(|| {
+        format!(
+            "the checkpoint {} is damaged or of another version; remove it and train anew",
+            path.display()
+        )
+    })
+}
+
 impl Checkpoint {
     /// Writes the checkpoint.
     ///
     /// # Errors
     /// When the file cannot be written; an earlier one is then untouched.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let mut tensors: Vec<(String, &[f32])> = Vec::new();
+        let mut list: Vec<(String, &[f32])> = Vec::new();
         let sets = [
             ("value", Some(&self.values)),
             ("average", Some(&self.average)),
@@ -68,39 +87,25 @@ impl Checkpoint {
         ];
         for (prefix, values) in sets {
             for (name, v) in NAMES.iter().zip(values.into_iter().flatten()) {
-                tensors.push((format!("{prefix}.{name}"), v));
+                list.push((format!("{prefix}.{name}"), v));
             }
         }
         for (name, moments) in NAMES.iter().zip(&self.moments) {
             if let Some((_, m1, m2)) = moments {
-                tensors.push((format!("moment1.{name}"), m1));
-                tensors.push((format!("moment2.{name}"), m2));
+                list.push((format!("moment1.{name}"), m1));
+                list.push((format!("moment2.{name}"), m2));
             }
         }
         if let Some((hidden, cell)) = &self.state {
-            tensors.push(("state.hidden".into(), hidden));
-            tensors.push(("state.cell".into(), cell));
+            list.push(("state.hidden".into(), hidden));
+            list.push(("state.cell".into(), cell));
         }
-        tensors.push(("norm.mean".into(), &self.norm.mean));
-        tensors.push(("norm.std".into(), &self.norm.std));
-        let bytes: Vec<Vec<u8>> = tensors
+        list.push(("norm.mean".into(), &self.norm.mean));
+        list.push(("norm.std".into(), &self.norm.std));
+        let list = list
             .iter()
-            .map(|(_, v)| v.iter().flat_map(|v| v.to_le_bytes()).collect())
-            .collect();
-        let views = tensors
-            .iter()
-            .zip(&bytes)
-            .map(|((name, v), b)| {
-                Ok((
-                    name.as_str(),
-                    TensorView::new(Dtype::F32, vec![v.len()], b)?,
-                ))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let meta = HashMap::from([(KEY.to_string(), serde_json::to_string(&self.meta)?)]);
-        let bytes = serialize(views, Some(meta))?;
-        fsio::write_atomic(path, &bytes)
-            .context("cannot write the checkpoint; the last one is kept")
+            .map(|(name, v)| (name.as_str(), vec![v.len()], *v));
+        save(path, &tensors::write(KEY, &self.meta, list)?)
     }
 
     /// Reads a checkpoint; `None` when there is none.
@@ -108,40 +113,14 @@ impl Checkpoint {
     /// # Errors
     /// When the file is there but cannot be read or is damaged.
     pub fn load(path: &Path) -> Result<Option<Self>> {
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => {
-                return Err(e)
-                    .with_context(|| format!("cannot read the checkpoint {}", path.display()));
-            }
-        };
-        Self::from_bytes(&bytes).map(Some).with_context(|| {
-            format!(
-                "the checkpoint {} is damaged or of another version; remove it and train anew",
-                path.display()
-            )
-        })
+        load(path, Self::from_bytes)
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let (_, header) = SafeTensors::read_metadata(bytes)?;
-        let meta = header
-            .metadata()
-            .as_ref()
-            .and_then(|m| m.get(KEY))
-            .context("no checkpoint metadata")?;
-        let meta: Meta = serde_json::from_str(meta)?;
-        let tensors = SafeTensors::deserialize(bytes)?;
-        let get = |name: &str| -> Result<Vec<f32>> {
-            let view = tensors.tensor(name)?;
-            ensure!(view.dtype() == Dtype::F32, "tensor {name} is not f32");
-            Ok(view
-                .data()
-                .chunks_exact(4)
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect())
-        };
+        let meta = tensors::metadata(bytes, KEY)?.context("no checkpoint metadata")?;
+        let meta: Meta = serde_json::from_str(&meta)?;
+        let file = SafeTensors::deserialize(bytes)?;
+        let get = |name: &str| tensors::numbers(&file, name);
         let set = |prefix: &str| {
             NAMES
                 .iter()

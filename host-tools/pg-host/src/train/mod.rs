@@ -34,15 +34,16 @@ use crate::data::{Dataset, Split};
 use crate::fsio;
 use crate::model::TrainedModel;
 use anyhow::{Context, Result};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How a run ended.
+/// How the run of a model ended.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum Outcome<M> {
     /// It is complete: `model.safetensors`, `recipe.toml` and `log.jsonl` are
     /// in the output directory.
-    Finished(Box<TrainedModel>),
+    Finished(Box<M>),
     /// It was asked to stop; `--resume` goes on.
     Stopped,
 }
@@ -70,14 +71,9 @@ pub fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
 /// When the data cannot be read, the run diverges, there is an unfinished run
 /// and `resume` is off, or a file cannot be written. Files are replaced in one
 /// step, and a checkpoint of the last epoch remains.
-pub fn run(recipe: &Recipe, options: &TrainOptions) -> Result<Outcome> {
+pub fn run(recipe: &Recipe, options: &TrainOptions) -> Result<Outcome<TrainedModel>> {
     let data = Dataset::open(&options.data_dir)?;
-    std::fs::create_dir_all(&options.out_dir).with_context(|| {
-        format!(
-            "cannot create the output directory {}",
-            options.out_dir.display()
-        )
-    })?;
+    make_directory(options)?;
     let corpus = corpus::Corpus::load(&data, recipe)?;
     let valid = corpus.held_out(&data, Split::Valid, recipe.validation.silence_clips)?;
     let mut trainer = trainer::Trainer::start(options, recipe, &corpus)?;
@@ -86,19 +82,38 @@ pub fn run(recipe: &Recipe, options: &TrainOptions) -> Result<Outcome> {
     }
     let test = corpus.held_out(&data, Split::Test, 0)?;
     let model = trainer.finish(&test)?;
-    fsio::write_atomic(
-        &options.out_dir.join("recipe.toml"),
-        recipe.to_toml()?.as_bytes(),
-    )?;
-    model.save(&options.out_dir.join("model.safetensors"))?;
     let checkpoint = trainer::checkpoint_path(options);
-    std::fs::remove_file(&checkpoint).with_context(|| {
+    finish(options, &recipe.to_toml()?, &checkpoint, |path| {
+        model.save(path)
+    })?;
+    Ok(Outcome::Finished(Box::new(model)))
+}
+
+fn make_directory(options: &TrainOptions) -> Result<()> {
+    std::fs::create_dir_all(&options.out_dir).with_context(|| {
+        format!(
+            "cannot create the output directory {}",
+            options.out_dir.display()
+        )
+    })
+}
+
+/// Writes recipe and model of a complete run, whose checkpoint is then of no
+/// more use.
+fn finish(
+    options: &TrainOptions,
+    recipe: &str,
+    checkpoint: &Path,
+    save: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    fsio::write_atomic(&options.out_dir.join("recipe.toml"), recipe.as_bytes())?;
+    save(&options.out_dir.join("model.safetensors"))?;
+    std::fs::remove_file(checkpoint).with_context(|| {
         format!(
             "the model is complete, but {} cannot be removed",
             checkpoint.display()
         )
-    })?;
-    Ok(Outcome::Finished(Box::new(model)))
+    })
 }
 
 #[cfg(test)]

@@ -12,17 +12,10 @@ pub struct Progress {
 impl Progress {
     /// A bar of `total` units called `what`; invisible if `quiet` or without a terminal.
     pub fn new(total: u64, what: &'static str, quiet: bool) -> Self {
-        let bar = if quiet {
-            ProgressBar::hidden()
-        } else {
-            ProgressBar::new(total)
-        };
-        let template = "{prefix:>10} {bar:30} {pos}/{len} {eta:>4} left  {msg}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+        Self {
+            bar: bar(total, what, quiet),
+            quiet,
         }
-        bar.set_prefix(what);
-        Self { bar, quiet }
     }
 
     /// Moves to `position`.
@@ -57,16 +50,36 @@ impl Progress {
             100.0 * r.train.accuracy,
             r.seconds
         );
-        if self.bar.is_hidden() {
-            eprintln!("{line}");
-        } else {
-            self.bar.println(line);
-        }
+        say(&self.bar, &line);
     }
 
     /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// A bar of `total` units called `what`; invisible if `quiet`.
+pub(in crate::train) fn bar(total: u64, what: &'static str, quiet: bool) -> ProgressBar {
+    let bar = if quiet {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::new(total)
+    };
+    let template = "{prefix:>10} {bar:30} {pos}/{len} {eta:>4} left  {msg}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.set_prefix(what);
+    bar
+}
+
+/// A line above the bar, or where there is no terminal for one.
+pub(in crate::train) fn say(bar: &ProgressBar, line: &str) {
+    if bar.is_hidden() {
+        eprintln!("{line}");
+    } else {
+        bar.println(line);
     }
 }
 

@@ -3,6 +3,7 @@ use super::lstm::Stats;
 use crate::fsio;
 use crate::model::TrainedMetrics;
 use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -100,12 +101,24 @@ pub struct Record {
     pub seconds: f64,
 }
 
+/// A line of a log of epochs.
+pub(in crate::train) trait Line: Serialize + DeserializeOwned {
+    /// Its epoch, from 1.
+    fn epoch(&self) -> usize;
+}
+
+impl Line for Record {
+    fn epoch(&self) -> usize {
+        self.epoch
+    }
+}
+
 /// Appends `record` to the log at `path`, dropping what a killed run wrote
 /// after its last checkpoint.
 ///
 /// # Errors
 /// When the log cannot be read or written.
-pub fn append(path: &Path, record: &Record) -> Result<()> {
+pub(in crate::train) fn append<L: Line>(path: &Path, record: &L) -> Result<()> {
     let old = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -113,7 +126,7 @@ pub fn append(path: &Path, record: &Record) -> Result<()> {
     };
     let mut text = String::new();
     for line in old.lines() {
-        if serde_json::from_str::<Record>(line).is_ok_and(|r| r.epoch < record.epoch) {
+        if serde_json::from_str::<L>(line).is_ok_and(|l| l.epoch() < record.epoch()) {
             text.push_str(line);
             text.push('\n');
         }

@@ -59,7 +59,7 @@ fn options(data: &Path, out: &Path) -> TrainOptions {
     }
 }
 
-fn finished(outcome: Outcome) -> TrainedModel {
+fn finished(outcome: Outcome<TrainedModel>) -> TrainedModel {
     match outcome {
         Outcome::Finished(model) => *model,
         Outcome::Stopped => panic!("stopped early"),

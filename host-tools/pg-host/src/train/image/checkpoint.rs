@@ -1,12 +1,11 @@
 //! The state of an unfinished run, in one file that is replaced in one step.
 use super::tally::Tally;
-use crate::fsio;
 use crate::network::model::ImageMetrics;
-use anyhow::{Context, Result, ensure};
-use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensors, serialize};
+use crate::tensors;
+use crate::train::checkpoint::{load, save};
+use anyhow::{Context, Result};
+use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use std::path::Path;
 
 const KEY: &str = "pg-image-checkpoint";
@@ -49,21 +48,13 @@ impl Checkpoint {
     /// # Errors
     /// When the file cannot be written; an earlier one is then untouched.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let tensors = [
+        let list = [
             ("values", &self.values),
             ("velocity", &self.velocity),
             ("tracked", &self.tracked),
         ];
-        let bytes = tensors.map(|(name, v)| {
-            let bytes: Vec<u8> = v.iter().flat_map(|v| v.to_le_bytes()).collect();
-            (name, v.len(), bytes)
-        });
-        let views: Vec<(&str, TensorView<'_>)> = (bytes.iter())
-            .map(|(name, n, b)| Ok((*name, TensorView::new(Dtype::F32, vec![*n], b)?)))
-            .collect::<Result<_>>()?;
-        let meta = HashMap::from([(KEY.to_string(), serde_json::to_string(&self.meta)?)]);
-        fsio::write_atomic(path, &serialize(views, Some(meta))?)
-            .context("cannot write the checkpoint; the last one is kept")
+        let list = list.map(|(name, v)| (name, vec![v.len()], v.as_slice()));
+        save(path, &tensors::write(KEY, &self.meta, list)?)
     }
 
     /// Reads a checkpoint; `None` when there is none.
@@ -71,38 +62,15 @@ impl Checkpoint {
     /// # Errors
     /// When the file is there but cannot be read or is damaged.
     pub fn load(path: &Path) -> Result<Option<Self>> {
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => {
-                return Err(e)
-                    .with_context(|| format!("cannot read the checkpoint {}", path.display()));
-            }
-        };
-        Self::from_bytes(&bytes).map(Some).with_context(|| {
-            format!(
-                "the checkpoint {} is damaged or of another version; remove it and train anew",
-                path.display()
-            )
-        })
+        load(path, Self::from_bytes)
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let (_, header) = SafeTensors::read_metadata(bytes)?;
-        let meta = (header.metadata().as_ref())
-            .and_then(|m| m.get(KEY))
-            .context("no checkpoint metadata")?;
-        let tensors = SafeTensors::deserialize(bytes)?;
-        let get = |name: &str| -> Result<Vec<f32>> {
-            let view = tensors.tensor(name)?;
-            ensure!(view.dtype() == Dtype::F32, "tensor {name} is not f32");
-            let words = view.data().chunks_exact(4);
-            Ok(words
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect())
-        };
+        let meta = tensors::metadata(bytes, KEY)?.context("no checkpoint metadata")?;
+        let file = SafeTensors::deserialize(bytes)?;
+        let get = |name: &str| tensors::numbers(&file, name);
         Ok(Self {
-            meta: serde_json::from_str(meta)?,
+            meta: serde_json::from_str(&meta)?,
             values: get("values")?,
             velocity: get("velocity")?,
             tracked: get("tracked")?,

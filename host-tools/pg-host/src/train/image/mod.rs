@@ -30,22 +30,12 @@ pub use recipe::ImageRecipe;
 pub use tally::Record;
 
 use super::options::TrainOptions;
+use super::{Outcome, finish, make_directory};
 use crate::data::images::ImageSet;
 use crate::data::{cifar, folder};
-use crate::fsio;
 use crate::network::model::ImageModel;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use std::path::Path;
-
-/// How a run ended.
-#[derive(Debug)]
-pub enum Outcome {
-    /// It is complete: `model.safetensors`, `recipe.toml` and `log.jsonl` are
-    /// in the output directory.
-    Finished(Box<ImageModel>),
-    /// It was asked to stop; `--resume` goes on.
-    Stopped,
-}
 
 /// Trains `recipe`.
 ///
@@ -53,30 +43,17 @@ pub enum Outcome {
 /// When the data cannot be read, the run diverges, there is an unfinished run
 /// and `resume` is off, or a file cannot be written. Files are replaced in one
 /// step, and a checkpoint of the last epoch remains.
-pub fn run(recipe: &ImageRecipe, options: &TrainOptions) -> Result<Outcome> {
+pub fn run(recipe: &ImageRecipe, options: &TrainOptions) -> Result<Outcome<ImageModel>> {
     let set = open(&options.data_dir, recipe)?;
-    std::fs::create_dir_all(&options.out_dir).with_context(|| {
-        format!(
-            "cannot create the output directory {}",
-            options.out_dir.display()
-        )
-    })?;
+    make_directory(options)?;
     let mut trainer = trainer::Trainer::start(options, recipe, &set)?;
     if !trainer.run()? {
         return Ok(Outcome::Stopped);
     }
     let model = trainer.finish()?;
-    fsio::write_atomic(
-        &options.out_dir.join("recipe.toml"),
-        recipe.to_toml()?.as_bytes(),
-    )?;
-    model.save(&options.out_dir.join("model.safetensors"))?;
     let checkpoint = trainer.checkpoint_path();
-    std::fs::remove_file(&checkpoint).with_context(|| {
-        format!(
-            "the model is complete, but {} cannot be removed",
-            checkpoint.display()
-        )
+    finish(options, &recipe.to_toml()?, &checkpoint, |path| {
+        model.save(path)
     })?;
     Ok(Outcome::Finished(Box::new(model)))
 }

@@ -1,7 +1,8 @@
 //! The progress bar; where there is no terminal, a line now and then.
 use super::tally::Record;
 use crate::network::model::ImageMetrics;
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::train::progress::{bar, say};
+use indicatif::ProgressBar;
 use std::time::{Duration, Instant};
 
 /// Time between lines where there is no terminal.
@@ -20,16 +21,7 @@ impl Progress {
     /// A bar of `total` steps that stands at `step`; invisible if `quiet`,
     /// replaced by lines without a terminal.
     pub fn new(total: u64, step: u64, quiet: bool) -> Self {
-        let bar = if quiet {
-            ProgressBar::hidden()
-        } else {
-            ProgressBar::new(total)
-        };
-        let template = "{prefix:>10} {bar:30} {pos}/{len} {eta:>4} left  {msg}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
-        bar.set_prefix("training");
+        let bar = bar(total, "training", quiet);
         bar.set_position(step);
         bar.reset_eta();
         Self {
@@ -67,11 +59,7 @@ impl Progress {
             100.0 * r.train.accuracy,
             r.seconds
         );
-        if self.bar.is_hidden() {
-            eprintln!("{line}");
-        } else {
-            self.bar.println(line);
-        }
+        say(&self.bar, &line);
     }
 
     /// Removes the bar.

@@ -1,12 +1,11 @@
 //! What is counted over an epoch, and the log of epochs.
 use super::kernels::conv::Counts;
 use super::plan::Plan;
-use crate::fsio;
 use crate::model::ModelKind;
 use crate::network::model::{GateMetrics, ImageMetrics};
-use anyhow::{Context, Result};
+use crate::train::tally::{Line, rounded};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 
 /// Sums over the steps of an epoch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,12 +18,6 @@ pub struct Tally {
     pub correct: u64,
     /// Per node: open outputs, prediction digits and update digits not zero.
     pub counts: Vec<[u64; 3]>,
-}
-
-/// A share to six decimals: JSON keeps these exactly, so that a resumed run
-/// compares the same numbers.
-fn rounded(share: f64) -> f64 {
-    (share * 1e6).round() / 1e6
 }
 
 impl Tally {
@@ -115,25 +108,8 @@ pub struct Record {
     pub seconds: f64,
 }
 
-/// Appends `record` to the log at `path`, dropping what a killed run wrote
-/// after its last checkpoint.
-///
-/// # Errors
-/// When the log cannot be read or written.
-pub fn append(path: &Path, record: &Record) -> Result<()> {
-    let old = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(e) => return Err(e).with_context(|| format!("cannot read the log {}", path.display())),
-    };
-    let mut text = String::new();
-    for line in old.lines() {
-        if serde_json::from_str::<Record>(line).is_ok_and(|r| r.epoch < record.epoch) {
-            text.push_str(line);
-            text.push('\n');
-        }
+impl Line for Record {
+    fn epoch(&self) -> usize {
+        self.epoch
     }
-    text.push_str(&serde_json::to_string(record)?);
-    text.push('\n');
-    Ok(fsio::write_atomic(path, text.as_bytes())?)
 }

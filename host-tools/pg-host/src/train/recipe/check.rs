@@ -1,5 +1,6 @@
 //! The range of every value of a recipe.
 use super::fields::{Mode, Recipe};
+use super::range::{bits, positive, unit, whole};
 use anyhow::{Result, ensure};
 
 impl Recipe {
@@ -9,42 +10,10 @@ impl Recipe {
     /// Names the first key that is out of range, and the range.
     pub(super) fn check(&self) -> Result<()> {
         let (m, g, t, a) = (&self.model, &self.gate, &self.training, &self.augmentation);
-        let unit = |name: &str, v: f64| {
-            ensure!(
-                (0.0..=1.0).contains(&v),
-                "{name} = {v}: use a number from 0 to 1"
-            );
-            Ok(())
-        };
-        let positive = |name: &str, v: f64| {
-            ensure!(
-                v > 0.0 && v.is_finite(),
-                "{name} = {v}: use a number above 0"
-            );
-            Ok(())
-        };
-        let whole = |name: &str, v: usize, low: usize, high: usize| {
-            ensure!(
-                (low..=high).contains(&v),
-                "{name} = {v}: use {low} to {high}"
-            );
-            Ok(())
-        };
         whole("features.bands", self.features.bands, 1, 40)?;
         whole("model.hidden", m.hidden, 1, 512)?;
         whole("model.window", m.window, 1, 1024)?;
-        whole("model.activation_bits", m.activation_bits.into(), 2, 8)?;
-        whole(
-            "model.msb_bits",
-            m.msb_bits.into(),
-            1,
-            m.activation_bits.into(),
-        )?;
-        ensure!(
-            matches!(m.weight_bits, 4 | 8),
-            "model.weight_bits = {}: use 4 or 8",
-            m.weight_bits
-        );
+        bits(m.activation_bits, m.msb_bits, m.weight_bits)?;
         positive("model.input_range", m.input_range.into())?;
         positive("model.activation_range", m.activation_range.into())?;
         ensure!(

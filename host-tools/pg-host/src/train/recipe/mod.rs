@@ -2,6 +2,7 @@
 mod check;
 mod fields;
 mod overrides;
+pub(in crate::train) mod range;
 
 pub use fields::{
     Augmentation, Features, Gate, Granularity, Mode, Model, Pressure, Recipe, Training, Validation,
@@ -12,7 +13,6 @@ pub(in crate::train) use overrides::overridden;
 use super::lstm::{Arithmetic, LstmSpec};
 use crate::model::ModelKind;
 use anyhow::{Context, Result};
-use std::path::Path;
 
 /// The built-in keyword-spotting recipe.
 pub const KWS: &str = include_str!("../../../../../models/kws/recipe.toml");
@@ -24,21 +24,6 @@ impl Recipe {
     /// None in a released build; the text is part of the program and tested.
     pub fn kws() -> Result<Self> {
         Self::parse(KWS).context("the built-in recipe kws is damaged; reinstall pg-host")
-    }
-
-    /// `kws`, or the recipe in the file `name`.
-    ///
-    /// # Errors
-    /// When the file cannot be read or is not a valid recipe.
-    pub fn named(name: &str) -> Result<Self> {
-        if name == "kws" {
-            return Self::kws();
-        }
-        let path = Path::new(name);
-        let text = std::fs::read_to_string(path).with_context(|| {
-            format!("cannot read the recipe {name}; give the path of a TOML file, or kws for the built-in one")
-        })?;
-        Self::parse(&text).with_context(|| format!("{name} is not a valid recipe"))
     }
 
     /// Reads a recipe from TOML and checks every value.

@@ -1,5 +1,6 @@
 //! The range of every value of a recipe.
 use super::fields::ImageRecipe;
+use crate::train::recipe::range::{bits, positive, unit, whole};
 use anyhow::{Result, ensure};
 
 impl ImageRecipe {
@@ -9,45 +10,13 @@ impl ImageRecipe {
     /// Names the first key that is out of range, and the range.
     pub(super) fn check(&self) -> Result<()> {
         let (m, g, t) = (&self.model, &self.gate, &self.training);
-        let whole = |name: &str, v: usize, low: usize, high: usize| {
-            ensure!(
-                (low..=high).contains(&v),
-                "{name} = {v}: use {low} to {high}"
-            );
-            Ok(())
-        };
-        let positive = |name: &str, v: f64| {
-            ensure!(
-                v > 0.0 && v.is_finite(),
-                "{name} = {v}: use a number above 0"
-            );
-            Ok(())
-        };
-        let unit = |name: &str, v: f64| {
-            ensure!(
-                (0.0..=1.0).contains(&v),
-                "{name} = {v}: use a number from 0 to 1"
-            );
-            Ok(())
-        };
         whole("input.size", self.input.size, 8, 1024)?;
         self.network(10)?;
         positive("input.scale", self.input.scale.into())?;
         for step in self.input.step {
             positive("input.step", step.into())?;
         }
-        whole("model.activation_bits", m.activation_bits.into(), 2, 8)?;
-        whole(
-            "model.msb_bits",
-            m.msb_bits.into(),
-            1,
-            m.activation_bits.into(),
-        )?;
-        ensure!(
-            matches!(m.weight_bits, 4 | 8),
-            "model.weight_bits = {}: use 4 or 8",
-            m.weight_bits
-        );
+        bits(m.activation_bits, m.msb_bits, m.weight_bits)?;
         positive("model.clip", m.clip.into())?;
         for (name, v) in [
             ("gate.threshold", g.threshold),

@@ -4,9 +4,10 @@ use crate::network::model::{ImageMeta, ImageMetrics, ImageModel};
 use crate::train::image::batches::Batches;
 use crate::train::image::burn_op::network;
 use crate::train::image::progress::Progress;
-use crate::train::image::tally::{Record, Tally, append};
+use crate::train::image::tally::{Record, Tally};
 use crate::train::network::decisions;
 use crate::train::options::Backend;
+use crate::train::tally::append;
 use anyhow::{Context, Result};
 
 impl Trainer<'_> {
