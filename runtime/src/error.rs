@@ -1,5 +1,7 @@
 //! What can go wrong, by name.
 
+#[cfg(feature = "conv")]
+use crate::layers::{ConvError, MapError};
 use core::fmt;
 
 /// Why bytes are not a model image this runtime can run.
@@ -78,6 +80,31 @@ pub enum ImageError {
         /// Index of the layer.
         layer: u16,
     },
+    /// The image is of an image network, for which this runtime was not built.
+    ImageNetwork,
+    /// A feature map's size, codes, place in the arena, or what writes and reads it.
+    Map {
+        /// Number of the map.
+        map: u16,
+    },
+    /// A layer between feature maps whose parameters do not fit each other.
+    #[cfg(feature = "conv")]
+    MapLayer {
+        /// Index of the layer.
+        layer: u16,
+        /// What does not fit.
+        error: MapError,
+    },
+    /// A convolution whose parameters do not fit each other.
+    #[cfg(feature = "conv")]
+    Convolution {
+        /// Index of the layer.
+        layer: u16,
+        /// What does not fit.
+        error: ConvError,
+    },
+    /// The normalisation of pixels is invalid.
+    Pixels,
     /// A gate kind this runtime does not know.
     UnknownGate {
         /// Tag found.
@@ -176,7 +203,7 @@ impl fmt::Display for ImageError {
             Self::Section { offset } => {
                 write!(f, "the section at byte {offset} lies outside the image")
             }
-            Self::LayerCount { found } => write!(f, "{found} layers; 1 to 64 are supported"),
+            Self::LayerCount { found } => write!(f, "{found} layers; 1 to 256 are supported"),
             Self::UnknownLayer { layer, tag } => write!(
                 f,
                 "layer {layer} is of unknown kind {tag}; update the firmware"
@@ -186,6 +213,20 @@ impl fmt::Display for ImageError {
                 "layer {layer} has weights of 4 bits: build the runtime with its feature \
                  `weights4`, or export with `--weights unpacked`"
             ),
+            Self::ImageNetwork => write!(
+                f,
+                "a network of feature maps: build the runtime with its feature `conv`"
+            ),
+            Self::Map { map } => write!(
+                f,
+                "feature map {map}: its size, its place in the arena, or the layers that write \
+                 and read it do not fit"
+            ),
+            #[cfg(feature = "conv")]
+            Self::MapLayer { layer, error } => write!(f, "layer {layer}: {error}"),
+            #[cfg(feature = "conv")]
+            Self::Convolution { layer, error } => write!(f, "layer {layer}: {error}"),
+            Self::Pixels => write!(f, "the normalisation of pixels is invalid"),
             Self::UnknownGate { tag } => {
                 write!(f, "unknown gate kind {tag}; update the firmware")
             }

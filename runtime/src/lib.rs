@@ -13,6 +13,7 @@
 //! - [`image`]: the model image, validated once and read in place
 //! - [`engine`]: the streaming engine
 //! - [`audio`], [`detector`]: the front-end before it and the detector behind it
+//! - `pixels`: from a picture to the input of an image network (feature `conv`)
 //! - [`layers`], [`gate`], [`quant`], [`activation`]: the arithmetic
 //! - [`layout`]: how weights lie in memory, per family of cores
 //! - [`kernels`]: the inner loops, with a naive oracle
@@ -31,6 +32,8 @@ pub mod image;
 pub mod kernels;
 pub mod layers;
 pub mod layout;
+#[cfg(feature = "conv")]
+pub mod pixels;
 pub mod probe;
 pub mod quant;
 

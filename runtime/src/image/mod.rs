@@ -5,10 +5,14 @@
 
 mod bytes;
 mod decode;
+#[cfg(feature = "conv")]
+mod graph;
 mod plan;
 pub mod record;
 mod sections;
 
+#[cfg(feature = "conv")]
+pub use graph::{FeatureMap, Graph};
 pub use plan::MemoryPlan;
 pub use sections::TestVector;
 
@@ -24,7 +28,7 @@ use crc::NoTable;
 #[cfg(target_pointer_width = "64")]
 use crc::Table;
 use crc::{CRC_32_ISO_HDLC, Crc};
-use record::{HEADER_BYTES, Header, LayerRecord, MAGIC, MAX_LAYERS, VERSION};
+use record::{HEADER_BYTES, Header, LayerRecord, MAGIC, MAX_LAYERS, OLDEST_VERSION, VERSION};
 use zerocopy::FromBytes;
 
 /// A table of a kilobyte on hosts; small cores have more time at load than
@@ -39,10 +43,58 @@ pub(crate) static CRC32: Crc<u32, CrcTable> = Crc::<u32, CrcTable>::new(&CRC_32_
 /// Byte offset of the checksum in the header.
 const CRC_OFFSET: usize = 12;
 
+/// What layer records refer to.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    bytes: Bytes<'a>,
+    /// Feature maps, in the image of an image network.
+    #[cfg(feature = "conv")]
+    graph: Option<Graph<'a>>,
+}
+
+impl<'a> Source<'a> {
+    fn read(bytes: Bytes<'a>, header: &Header) -> Result<Self, ImageError> {
+        #[cfg(not(feature = "conv"))]
+        if header.graph != 0 {
+            return Err(ImageError::ImageNetwork);
+        }
+        Ok(Self {
+            bytes,
+            #[cfg(feature = "conv")]
+            graph: Graph::read(bytes, header)?,
+        })
+    }
+
+    /// Whether there are feature maps.
+    const fn has_maps(&self) -> bool {
+        #[cfg(feature = "conv")]
+        return self.graph.is_some();
+        #[cfg(not(feature = "conv"))]
+        false
+    }
+
+    /// Words of arena of the feature maps; `None` without any.
+    fn map_words(&self) -> Option<usize> {
+        #[cfg(feature = "conv")]
+        return self.graph.map(|graph| graph.words());
+        #[cfg(not(feature = "conv"))]
+        None
+    }
+
+    /// The layers that the records state, up to the first that is none.
+    fn layers(
+        self,
+        records: &'a [LayerRecord],
+    ) -> impl Iterator<Item = Layer<'a>> + Clone + use<'a> {
+        let layers = (0..).zip(records);
+        layers.map_while(move |(index, record)| decode::layer(self, index, record).ok())
+    }
+}
+
 /// A validated model image.
 #[derive(Clone, Copy)]
 pub struct Image<'a> {
-    bytes: Bytes<'a>,
+    source: Source<'a>,
     header: Header,
     records: &'a [LayerRecord],
     labels: &'a [u8],
@@ -173,15 +225,17 @@ impl<'a> Image<'a> {
                 supported: VERSION,
             });
         }
-        if header.version < VERSION {
+        if header.version < OLDEST_VERSION {
             return Err(ImageError::OlderVersion {
                 found: header.version,
-                supported: VERSION,
+                supported: OLDEST_VERSION,
             });
         }
+        // Only image networks need the newer version.
         if header.header_bytes != HEADER_BYTES
             || header.total_bytes < u32::from(HEADER_BYTES)
-            || header.reserved != [0; 3]
+            || (header.graph != 0) != (header.version == VERSION)
+            || header.reserved != [0; 2]
         {
             return Err(ImageError::Header);
         }
@@ -194,25 +248,41 @@ impl<'a> Image<'a> {
             return Err(ImageError::LayerCount { found });
         }
         let records: &[LayerRecord] = bytes.slice(header.layer_table, usize::from(found))?;
+        let source = Source::read(bytes, &header)?;
 
         let mut signal = None;
         let mut input_width = 0;
         for (index, record) in (0..).zip(records) {
-            let layer = decode::layer(bytes, index, record)?;
+            let layer = decode::layer(source, index, record)?;
             decode::validate(index, record, &layer)?;
-            match (signal, layer.input()) {
-                (None, Signal::Codes { width, .. }) => input_width = width,
-                (Some(before), input) if before == input => {}
-                _ => return Err(ImageError::Chain { layer: index }),
+            let (reads, writes) = (layer.input(), layer.output());
+            // Layers between maps name theirs; only the head reads what is before it.
+            let between = source.has_maps() && index + 1 < found;
+            let fits = match (signal, reads) {
+                (None, Signal::Codes { width, .. }) => {
+                    input_width = width;
+                    true
+                }
+                (Some(before), reads) => between || before == reads,
+                _ => false,
+            };
+            let kind = !source.has_maps() || between == layer.is_map();
+            if !(fits && kind) {
+                return Err(ImageError::Chain { layer: index });
             }
-            signal = Some(layer.output());
+            signal = Some(writes);
         }
         let Some(Signal::Logits { width: classes }) = signal else {
             return Err(ImageError::Chain { layer: found - 1 });
         };
+        #[cfg(feature = "conv")]
+        if let Some(graph) = &source.graph {
+            graph.validate(source.layers(records))?;
+            input_width = graph.map(0).map_or(0, |map| map.shape.len());
+        }
 
         let mut image = Self {
-            bytes,
+            source,
             header,
             records,
             labels: bytes.slice(header.labels, header.label_bytes as usize)?,
@@ -238,11 +308,15 @@ impl<'a> Image<'a> {
 
     /// The layers, in order.
     pub fn layers(&self) -> impl Iterator<Item = Layer<'a>> + use<'a> {
-        let bytes = self.bytes;
         // Validation decoded every record: this never stops early.
-        (0..)
-            .zip(self.records)
-            .map_while(move |(i, r)| decode::layer(bytes, i, r).ok())
+        self.source.layers(self.records)
+    }
+
+    /// Feature maps and pixels of an image network; `None` for other models.
+    #[cfg(feature = "conv")]
+    #[must_use]
+    pub const fn graph(&self) -> Option<&Graph<'a>> {
+        self.source.graph.as_ref()
     }
 
     /// The labels, one per class.
@@ -271,7 +345,7 @@ impl<'a> Image<'a> {
     /// The target the weights are laid out for.
     #[must_use]
     pub const fn target(&self) -> Target {
-        self.bytes.target.get()
+        self.source.bytes.target.get()
     }
 
     /// Bytes of arena the engine needs.
@@ -332,18 +406,16 @@ impl<'a> Image<'a> {
         let bytes = Self::typed(bytes, header)?;
         let records: &[LayerRecord] =
             bytes.slice(header.layer_table, usize::from(header.layer_count))?;
+        let source = Source::read(bytes, header)?;
         for (index, record) in (0..).zip(records) {
-            decode::layer(bytes, index, record)?;
+            decode::layer(source, index, record)?;
         }
-        let layers = (0..).zip(records);
-        Ok(MemoryPlan::of(
-            layers.map_while(|(i, r)| decode::layer(bytes, i, r).ok()),
-        ))
+        Ok(MemoryPlan::of(source.layers(records), source.map_words()))
     }
 
     /// The memory plan of the engine.
     #[must_use]
     pub fn memory_plan(&self) -> MemoryPlan {
-        MemoryPlan::of(self.layers())
+        MemoryPlan::of(self.layers(), self.source.map_words())
     }
 }

@@ -4,6 +4,10 @@
 //! [ state of layer 0 | state of layer 1 | ... ]  kept from step to step
 //! [ codes A | codes B | logits | posteriors | scratch of the widest layer ]
 //! ```
+//!
+//! In an image network the feature maps come in place of the codes; where each
+//! lies was computed at export, so that maps whose lives do not meet share
+//! memory.
 
 use crate::arena::words_of;
 use crate::layers::{Layer, Signal};
@@ -13,6 +17,8 @@ use crate::layers::{Layer, Signal};
 pub struct MemoryPlan {
     /// State of all layers.
     pub state: usize,
+    /// Feature maps.
+    pub maps: usize,
     /// One of the two buffers of codes that pass between layers.
     pub codes: usize,
     /// Codes that the buffer must hold.
@@ -26,20 +32,23 @@ pub struct MemoryPlan {
 }
 
 impl MemoryPlan {
-    /// Plans the arena of a model.
+    /// Plans the arena of a model, whose feature maps have so many words, if it
+    /// has any: its codes pass in them.
     #[must_use]
-    pub fn of<'a>(layers: impl Iterator<Item = Layer<'a>>) -> Self {
+    pub fn of<'a>(layers: impl Iterator<Item = Layer<'a>>, maps: Option<usize>) -> Self {
         let mut plan = Self::default();
         for layer in layers {
             plan.state += layer.state_words();
             plan.scratch = plan.scratch.max(layer.scratch_words());
             for signal in [layer.input(), layer.output()] {
                 match signal {
+                    Signal::Codes { .. } if maps.is_some() => {}
                     Signal::Codes { width, .. } => plan.code_width = plan.code_width.max(width),
                     Signal::Logits { width } => plan.classes = plan.classes.max(width),
                 }
             }
         }
+        plan.maps = maps.unwrap_or(0);
         plan.codes = words_of::<i8>(plan.code_width);
         plan.logits = words_of::<i16>(plan.classes);
         plan
@@ -54,6 +63,6 @@ impl MemoryPlan {
     /// Bytes of the whole arena.
     #[must_use]
     pub const fn arena_bytes(&self) -> u32 {
-        ((self.state + 2 * self.codes + 2 * self.logits + self.scratch) * 4) as u32
+        ((self.state + self.maps + 2 * self.codes + 2 * self.logits + self.scratch) * 4) as u32
     }
 }

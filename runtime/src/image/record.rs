@@ -12,14 +12,18 @@ compile_error!("model images are read in place and need a little-endian target")
 
 /// First four bytes of an image.
 pub const MAGIC: [u8; 4] = *b"PGIM";
-/// Format version written and read.
-pub const VERSION: u16 = 2;
+/// Newest format version that is read: written for image networks.
+pub const VERSION: u16 = 3;
+/// Oldest format version that is read: written for models without maps.
+pub const OLDEST_VERSION: u16 = 2;
 /// Bytes of the header.
 pub const HEADER_BYTES: u16 = 64;
 /// Bytes of a layer record.
 pub const LAYER_BYTES: usize = 48;
 /// Most layers an image may have.
-pub const MAX_LAYERS: u16 = 64;
+pub const MAX_LAYERS: u16 = 256;
+/// Most feature maps of an image network.
+pub const MAX_MAPS: u16 = 256;
 /// Most columns of a weight matrix; see [`crate::kernels`] for the bound.
 pub const MAX_COLUMNS: usize = 1 << 14;
 /// Most outputs of a layer.
@@ -67,8 +71,10 @@ pub struct Header {
     pub arena_bytes: u32,
     /// Of these, bytes of state at the front.
     pub state_bytes: u32,
+    /// Offset of the [`GraphRecord`] of an image network (version 3), 0 if none.
+    pub graph: u32,
     /// Zero.
-    pub reserved: [u32; 3],
+    pub reserved: [u32; 2],
 }
 
 /// Kind tags of [`LayerRecord::kind`].
@@ -81,6 +87,16 @@ pub mod kind {
     pub const MEAN_POOL: u8 = 3;
     /// Sliding mean of logits weighted by a score.
     pub const ATTENTION_POOL: u8 = 4;
+    /// Convolution.
+    pub const CONV: u8 = 5;
+    /// Depthwise convolution.
+    pub const DEPTHWISE: u8 = 6;
+    /// Channels copied, each moved by a displacement if there is a table.
+    pub const SHIFT: u8 = 7;
+    /// Largest code of a window.
+    pub const MAX_POOL: u8 = 8;
+    /// Mean of a window or of a map.
+    pub const AVERAGE_POOL: u8 = 9;
 }
 
 /// Tags of [`LayerRecord::layout`].
@@ -130,22 +146,25 @@ pub struct LayerRecord {
     /// Output width; hidden units of an LSTM; classes of a pooling layer,
     /// whose input is one wider if it has a score.
     pub outputs: u16,
-    /// Dense: rows that share a threshold. LSTM: rows that open together.
+    /// Dense, convolution: rows that share a threshold. LSTM: rows that open
+    /// together.
     pub gate_block: u16,
     /// Frames of a pooling window.
     pub window: u16,
     /// Offset of the weights as panels, 0 if there are none.
     pub panels: u32,
-    /// Offset of the weights as rows, 0 if there are none.
+    /// Offset of the weights as rows, 0 if there are none. Depthwise
+    /// convolution: of its weights, i8 each, `[k][k][C]`.
     pub rows: u32,
     /// Offset of the biases, i32 each.
     pub bias: u32,
-    /// Offset of the thresholds; dense: i32 each, LSTM: i16.
+    /// Offset of the thresholds; LSTM: i16 each, others: i32.
     pub thresholds: u32,
-    /// Dense: offset of the requantisations, one per row. LSTM: offset of the
+    /// Offset of the requantisations, one per row. LSTM: offset of the
     /// multipliers, u16 each.
     pub requant: u32,
-    /// LSTM: requantisation of `o * tanh(c)` to codes.
+    /// LSTM: requantisation of `o * tanh(c)` to codes. Average pooling: of a sum
+    /// of codes.
     pub hidden_requant: Requant,
     /// Largest sum of the magnitudes of a row's weights.
     pub row_sum: u32,
@@ -157,6 +176,101 @@ pub struct LayerRecord {
     pub weight_bits: u8,
     /// Zero.
     pub reserved: u8,
+}
+
+/// What an image network has beside its layers, 16 bytes.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct GraphRecord {
+    /// Offset of the maps, a [`MapRecord`] each.
+    pub maps: u32,
+    /// Offset of the places, a [`PlaceRecord`] for each layer but the head.
+    pub places: u32,
+    /// Offset of the normalisation of pixels, a [`crate::pixels::PixelNorm`]
+    /// for each channel of map 0; 0 if there is none.
+    pub pixels: u32,
+    /// Number of maps.
+    pub map_count: u16,
+    /// Zero.
+    pub reserved: u16,
+}
+
+/// A feature map, 16 bytes. Map 0 is the input.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct MapRecord {
+    /// Byte of the arena that it starts at, a multiple of 4; 0 for map 0, which
+    /// lies where the caller has it.
+    pub offset: u32,
+    /// Rows of pixels.
+    pub height: u16,
+    /// Pixels of a row.
+    pub width: u16,
+    /// Codes of a pixel.
+    pub channels: u16,
+    /// First layer that writes it.
+    pub first: u16,
+    /// Last layer that reads it.
+    pub last: u16,
+    /// Bits of a code.
+    pub bits: u8,
+    /// 1 if codes are signed.
+    pub signed: u8,
+}
+
+/// Channels of a map, 8 bytes.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct ViewRecord {
+    /// Number of the map.
+    pub map: u16,
+    /// First channel.
+    pub first: u16,
+    /// Distance from one channel to the next.
+    pub step: u16,
+    /// Number of channels.
+    pub channels: u16,
+}
+
+/// Where a layer of an image network reads and writes, 40 bytes. Fields that a
+/// kind does not use are zero.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct PlaceRecord {
+    /// The channels that are read.
+    pub input: ViewRecord,
+    /// The channels that are written.
+    pub output: ViewRecord,
+    /// Convolution: the channels that are added; none if there are 0.
+    pub residual: ViewRecord,
+    /// Shift: offset of the displacements, `[i8; 2]` each; 0 if channels stay.
+    pub displacements: u32,
+    /// Output channel that the residual's first channel is added to.
+    pub residual_offset: u16,
+    /// Factor of a residual code.
+    pub residual_mult: u16,
+    /// Shift of the product.
+    pub residual_shift: u8,
+    /// Distance of the residual pixels that are read.
+    pub residual_stride: u8,
+    /// Edge of the window. Average pooling: 0 for the whole map.
+    pub kernel: u8,
+    /// Distance of neighbouring windows.
+    pub stride: u8,
+    /// Pixels of code 0 around the input.
+    pub padding: u8,
+    /// Convolution: outputs that open together.
+    pub group: u8,
+    /// Zero.
+    pub reserved: u16,
 }
 
 /// Start of the audio section, 16 bytes; filters and band norms follow.
@@ -199,3 +313,5 @@ pub struct TestRecord {
 
 const _: () = assert!(size_of::<Header>() == HEADER_BYTES as usize);
 const _: () = assert!(size_of::<LayerRecord>() == LAYER_BYTES);
+const _: () = assert!(size_of::<GraphRecord>() == 16 && size_of::<MapRecord>() == 16);
+const _: () = assert!(size_of::<ViewRecord>() == 8 && size_of::<PlaceRecord>() == 40);

@@ -1,6 +1,8 @@
 //! Feature maps: bytes of activation codes, pixel by pixel, and the channels
 //! of one that a layer reads or writes.
 
+use crate::quant::Split;
+
 /// Height, width and channels of a feature map. Codes lie in this order
 /// (NHWC), without padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +75,57 @@ impl View {
     #[must_use]
     pub const fn index(self, y: usize, x: usize, channel: usize) -> usize {
         self.shape.pixel(y, x) + self.first + channel * self.step
+    }
+}
+
+/// What the codes of a map are: 2 to 8 bits, unsigned after a ReLU, else signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Format {
+    split: Split,
+}
+
+impl Format {
+    /// Codes of `bits` bits; `None` if that is not 2 to 8.
+    #[must_use]
+    pub const fn new(bits: u8, signed: bool) -> Option<Self> {
+        match Split::new(bits, 1, signed) {
+            Some(split) => Some(Self { split }),
+            None => None,
+        }
+    }
+
+    /// Bits of a code.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.split.bits()
+    }
+
+    /// Whether codes have a sign.
+    #[must_use]
+    pub const fn signed(self) -> bool {
+        self.split.signed()
+    }
+
+    /// Smallest and largest code: see [`Split::range`].
+    #[must_use]
+    pub const fn range(self) -> (i16, i16) {
+        self.split.range()
+    }
+
+    /// Reads a stored code byte as its value.
+    #[inline(always)]
+    #[must_use]
+    pub const fn value(self, code: i8) -> i32 {
+        self.split.value(code)
+    }
+
+    /// The code byte of a requantised value, clamped to the range: for unsigned
+    /// codes that is a ReLU.
+    #[inline(always)]
+    #[must_use]
+    pub fn code(self, y: i16) -> i8 {
+        let (low, high) = self.range();
+        y.clamp(low, high) as i8
     }
 }
 

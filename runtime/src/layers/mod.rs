@@ -8,6 +8,8 @@ mod conv;
 mod dense;
 mod lstm;
 mod map;
+#[cfg(feature = "conv")]
+mod maps;
 mod operand;
 mod pool;
 
@@ -15,7 +17,11 @@ mod pool;
 pub use conv::{Conv, ConvConfig, ConvError, ConvOutput, Residual, Visitor};
 pub use dense::{Dense, DenseOutput};
 pub use lstm::{Lstm, LstmGate, LstmState, Strategy};
-pub use map::{Shape, View, Window};
+pub use map::{Format, Shape, View, Window};
+#[cfg(feature = "conv")]
+pub use maps::{
+    AveragePool, Depthwise, Displacement, Ends, MapError, MapLayer, MapOp, MaxPool, Shift,
+};
 pub use pool::{AttentionPool, MeanPool};
 
 use crate::quant::Split;
@@ -48,6 +54,16 @@ impl Signal {
             signed: split.signed(),
         }
     }
+
+    /// The whole map that a view is of.
+    #[cfg(feature = "conv")]
+    const fn map(view: View, format: Format) -> Self {
+        Self::Codes {
+            width: view.shape.len(),
+            bits: format.bits(),
+            signed: format.signed(),
+        }
+    }
 }
 
 /// One layer of a model.
@@ -61,6 +77,9 @@ pub enum Layer<'a> {
     MeanPool(MeanPool),
     /// Sliding mean of logits weighted by a score.
     AttentionPool(AttentionPool),
+    /// From one feature map to another: image networks.
+    #[cfg(feature = "conv")]
+    Map(MapLayer<'a>),
 }
 
 impl Layer<'_> {
@@ -72,7 +91,17 @@ impl Layer<'_> {
             Self::Dense(_) => "dense",
             Self::MeanPool(_) => "mean-pool",
             Self::AttentionPool(_) => "attention-pool",
+            #[cfg(feature = "conv")]
+            Self::Map(l) => l.name(),
         }
+    }
+
+    /// Whether it goes from one feature map to another.
+    pub(crate) const fn is_map(&self) -> bool {
+        #[cfg(feature = "conv")]
+        return matches!(self, Self::Map(_));
+        #[cfg(not(feature = "conv"))]
+        false
     }
 
     /// What the layer reads.
@@ -85,6 +114,8 @@ impl Layer<'_> {
             Self::AttentionPool(l) => Signal::Logits {
                 width: l.classes + 1,
             },
+            #[cfg(feature = "conv")]
+            Self::Map(l) => Signal::map(l.ends.input, l.ends.input_format),
         }
     }
 
@@ -103,6 +134,8 @@ impl Layer<'_> {
             },
             Self::MeanPool(l) => Signal::Logits { width: l.width },
             Self::AttentionPool(l) => Signal::Logits { width: l.classes },
+            #[cfg(feature = "conv")]
+            Self::Map(l) => Signal::map(l.ends.output, l.ends.output_format),
         }
     }
 
@@ -114,6 +147,8 @@ impl Layer<'_> {
             Self::Dense(_) => 0,
             Self::MeanPool(l) => l.state_words(),
             Self::AttentionPool(l) => l.state_words(),
+            #[cfg(feature = "conv")]
+            Self::Map(_) => 0,
         }
     }
 
@@ -124,6 +159,8 @@ impl Layer<'_> {
             Self::Lstm(l) => l.scratch_words(),
             Self::Dense(l) => l.scratch_words(),
             Self::MeanPool(_) | Self::AttentionPool(_) => 0,
+            #[cfg(feature = "conv")]
+            Self::Map(l) => l.scratch_words(),
         }
     }
 }

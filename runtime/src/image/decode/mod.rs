@@ -1,6 +1,10 @@
 //! From layer records to layers: cheap views for every step, and the full
 //! validation that runs once.
 
+#[cfg(feature = "conv")]
+mod maps;
+
+use super::Source;
 use super::bytes::Bytes;
 use super::record::{
     LayerRecord, MAX_BIAS, MAX_COLUMNS, MAX_OUTPUTS, MAX_THRESHOLD, MAX_WINDOW, kind, layout,
@@ -16,10 +20,11 @@ use crate::quant::Split;
 /// Reads a record as a layer. Every slice is in bounds and of the right
 /// length; the numbers inside are not looked at.
 pub(super) fn layer<'a>(
-    bytes: Bytes<'a>,
+    source: Source<'a>,
     index: u16,
     r: &LayerRecord,
 ) -> Result<Layer<'a>, ImageError> {
+    let bytes = source.bytes;
     match r.kind {
         kind::LSTM => lstm(bytes, index, r).map(Layer::Lstm),
         kind::DENSE => dense(bytes, index, r).map(Layer::Dense),
@@ -28,6 +33,11 @@ pub(super) fn layer<'a>(
         }
         kind::ATTENTION_POOL => pool(index, r, 1)
             .map(|(classes, window)| Layer::AttentionPool(AttentionPool { classes, window })),
+        #[cfg(feature = "conv")]
+        kind::CONV..=kind::AVERAGE_POOL => {
+            let graph = source.graph.ok_or(ImageError::Chain { layer: index })?;
+            maps::layer(bytes, graph, index, r).map(Layer::Map)
+        }
         tag => Err(ImageError::UnknownLayer { layer: index, tag }),
     }
 }
@@ -219,6 +229,8 @@ pub(super) fn validate(index: u16, r: &LayerRecord, layer: &Layer<'_>) -> Result
     let fields = match layer {
         Layer::Lstm(l) => lstm_fields(l),
         Layer::Dense(l) => dense_fields(r, l),
+        #[cfg(feature = "conv")]
+        Layer::Map(l) => maps::fields(r, &l.op),
         Layer::MeanPool(_) | Layer::AttentionPool(_) => return Ok(()),
     };
     check(r.reserved == 0, LayerField::Reserved)

@@ -1,8 +1,14 @@
-//! The streaming engine: one feature frame in, posteriors out.
+//! The streaming engine: one feature frame in, posteriors out. The frame of an
+//! image network is a whole picture.
+
+#[cfg(feature = "conv")]
+mod maps;
 
 use crate::activation::softmax;
 use crate::arena::take;
 use crate::error::EngineError;
+#[cfg(feature = "conv")]
+use crate::image::Graph;
 use crate::image::{CRC32, Image, MemoryPlan};
 use crate::kernels::{Kernels, Selected};
 use crate::layers::{Dense, DenseOutput, Layer, Strategy};
@@ -33,6 +39,8 @@ pub struct Engine<'a, 'b> {
     image: Image<'a>,
     plan: MemoryPlan,
     state: &'b mut [u32],
+    #[cfg(feature = "conv")]
+    maps: &'b mut [u32],
     codes: [&'b mut [i8]; 2],
     logits: &'b mut [i16],
     posteriors: &'b mut [u16],
@@ -63,6 +71,20 @@ impl Output<'_> {
     }
 }
 
+/// A step of a layer that writes logits.
+fn write_logits<const COUNT: bool>(
+    dense: &Dense<'_>,
+    scratch: &mut [u32],
+    input: &[i8],
+    logits: &mut [i16],
+) -> LayerCounts {
+    dense.step::<COUNT>(scratch, input, |row, y| {
+        if let Some(l) = logits.get_mut(row) {
+            *l = y;
+        }
+    })
+}
+
 impl<'a, 'b> Engine<'a, 'b> {
     /// Prepares a model in `arena`, which must have
     /// [`Image::arena_bytes`] bytes; more are left alone. State is reset.
@@ -86,6 +108,8 @@ impl<'a, 'b> Engine<'a, 'b> {
                     given,
                 })?;
         let state = take::<u32>(&mut rest, plan.state);
+        #[cfg(feature = "conv")]
+        let maps = take::<u32>(&mut rest, plan.maps);
         let codes = [
             take::<i8>(&mut rest, plan.code_width),
             take::<i8>(&mut rest, plan.code_width),
@@ -96,6 +120,8 @@ impl<'a, 'b> Engine<'a, 'b> {
             image: *image,
             plan,
             state,
+            #[cfg(feature = "conv")]
+            maps,
             codes,
             logits,
             posteriors,
@@ -159,6 +185,16 @@ impl<'a, 'b> Engine<'a, 'b> {
                 given: codes.len() as u32,
             });
         }
+        #[cfg(feature = "conv")]
+        if let Some(graph) = self.image.graph().copied() {
+            self.picture(&graph, codes, |layer, counts| {
+                if P::ENABLED {
+                    probe.layer(layer, counts);
+                }
+            });
+            softmax(self.logits, self.posteriors);
+            return Ok(self.output());
+        }
         if P::ENABLED {
             self.step::<true>(codes, |layer, counts| probe.layer(layer, counts));
         } else {
@@ -202,12 +238,7 @@ impl<'a, 'b> Engine<'a, 'b> {
                     let input = front.get(..dense.inputs()).unwrap_or(&[]);
                     match dense.output {
                         DenseOutput::Logits => {
-                            let logits = &mut *self.logits;
-                            dense.step::<COUNT>(self.scratch, input, |row, y| {
-                                if let Some(l) = logits.get_mut(row) {
-                                    *l = y;
-                                }
-                            })
+                            write_logits::<COUNT>(dense, self.scratch, input, self.logits)
                         }
                         DenseOutput::Codes { bits, signed } => {
                             let (low, high) = Dense::code_range(bits, signed);
@@ -227,11 +258,40 @@ impl<'a, 'b> Engine<'a, 'b> {
                     pool.step(state, self.logits);
                     LayerCounts::default()
                 }
+                // Never beside layers that pass codes.
+                #[cfg(feature = "conv")]
+                Layer::Map(_) => LayerCounts::default(),
             };
             core::mem::swap(front, back);
             if COUNT {
                 report(index, counts);
             }
+        }
+    }
+
+    /// The layers between feature maps, then the head.
+    #[cfg(feature = "conv")]
+    fn picture(
+        &mut self,
+        graph: &Graph<'_>,
+        input: &[i8],
+        mut report: impl FnMut(usize, LayerCounts),
+    ) {
+        let mut last = 0;
+        for (index, layer) in self.image.layers().enumerate() {
+            let counts = match &layer {
+                Layer::Map(layer) => {
+                    last = layer.output();
+                    maps::run(layer, graph, input, self.maps, self.scratch)
+                }
+                Layer::Dense(head) => {
+                    let codes = maps::map(last, graph, input, self.maps);
+                    write_logits::<true>(head, self.scratch, codes, self.logits)
+                }
+                // Validation refuses others.
+                Layer::Lstm(_) | Layer::MeanPool(_) | Layer::AttentionPool(_) => continue,
+            };
+            report(index, counts);
         }
     }
 
