@@ -155,6 +155,7 @@ pub fn random_model(seed: u64, shape: Shape) -> ImageSpec {
     };
     let code = 1i8 << (shape.bits - 2);
     ImageSpec {
+        graph: None,
         layers: vec![
             LayerSpec::Lstm(lstm),
             LayerSpec::Dense(head),

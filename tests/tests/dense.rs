@@ -129,6 +129,7 @@ fn two_gated_layers_equal_the_definition() {
             DenseOutput::Logits,
         );
         let spec = ImageSpec {
+            graph: None,
             layers: vec![
                 LayerSpec::Dense(first.clone()),
                 LayerSpec::Dense(second.clone()),

@@ -120,10 +120,11 @@ pub fn export(model: &TrainedModel, options: &ExportOptions) -> Result<ImageByte
                 Readout::Attention => LayerSpec::AttentionPool(pool),
             },
         ],
+        graph: None,
         labels: meta.labels.clone(),
         audio: Some(audio(model, split)?),
         detector: Some(detector(&meta.labels, options.detector)),
-        test_frames: test_frames(meta.inputs, split),
+        test_frames: test_frames(TEST_FRAMES, meta.inputs, split.range()),
     };
     build(&spec, options.target)
 }
@@ -348,8 +349,7 @@ fn detector(labels: &[String], params: DetectorParams) -> DetectorParams {
 
 /// Input that visits the whole code range: a linear congruential sequence
 /// (Knuth's MMIX constants), so that images are reproducible.
-fn test_frames(inputs: usize, split: Split) -> Vec<Vec<i8>> {
-    let (low, high) = split.range();
+pub(crate) fn test_frames(frames: usize, width: usize, (low, high): (i16, i16)) -> Vec<Vec<i8>> {
     let span = u64::from((high - low).unsigned_abs()) + 1;
     let mut x = 1u64;
     let mut next = || {
@@ -358,8 +358,8 @@ fn test_frames(inputs: usize, split: Split) -> Vec<Vec<i8>> {
             .wrapping_add(1_442_695_040_888_963_407);
         (i64::from(low) + ((x >> 33) % span) as i64) as i8
     };
-    (0..TEST_FRAMES)
-        .map(|_| (0..inputs).map(|_| next()).collect())
+    (0..frames)
+        .map(|_| (0..width).map(|_| next()).collect())
         .collect()
 }
 

@@ -5,7 +5,7 @@ use anyhow::Result;
 use pg_runtime::audio::{HOP, SAMPLE_RATE, WINDOW};
 use pg_runtime::engine::SAVE_HEADER;
 use pg_runtime::gate::GateKind;
-use pg_runtime::layers::Layer;
+use pg_runtime::layers::{Layer, MapLayer, MapOp, Shape, View};
 use pg_runtime::layout::{Matrix, WeightBits};
 use serde::Serialize;
 use std::fmt;
@@ -182,6 +182,50 @@ fn layer(layer: &Layer<'_>) -> LayerReport {
             shape: format!("{} + score over {} frames", p.classes(), p.window()),
             ..base
         },
+        Layer::Map(l) => map_layer(l, base),
+    }
+}
+
+/// A layer between feature maps.
+fn map_layer(layer: &MapLayer<'_>, base: LayerReport) -> LayerReport {
+    let ends = layer.ends();
+    let map = |number, view: View| {
+        let Shape { height, width, .. } = view.shape;
+        format!("map {number} {height}x{width}x{}", view.channels)
+    };
+    let mut shape = format!(
+        "{} -> {}",
+        map(layer.input(), ends.input),
+        map(layer.output(), ends.output)
+    );
+    if let Some(residual) = layer.residual() {
+        shape += &format!(" + map {residual}");
+    }
+    let base = LayerReport { shape, ..base };
+    match layer.op() {
+        MapOp::Conv(l) => {
+            let c = l.config();
+            LayerReport {
+                shape: format!("{k}x{k} {}", base.shape, k = c.window.kernel),
+                bits: Some([c.split.bits(), c.split.msb_bits()]),
+                layout: Some(copies(&c.weights)),
+                parameters: parameters(&c.weights),
+                weight_bytes: c.weights.bytes(),
+                gate: Some(gate(
+                    c.gate.kind(),
+                    (c.gate.block(), c.group),
+                    c.gate.thresholds().iter().copied(),
+                )),
+                ..base
+            }
+        }
+        MapOp::Depthwise(l) => LayerReport {
+            shape: format!("{k}x{k} {}", base.shape, k = l.window().kernel),
+            parameters: l.weights().len() + l.bias().len(),
+            weight_bytes: l.weights().len(),
+            ..base
+        },
+        MapOp::Shift(_) | MapOp::MaxPool(_) | MapOp::AveragePool(_) => base,
     }
 }
 

@@ -214,6 +214,7 @@ fn image(lstm: &LstmSpec, gate: LstmGateSpec) -> ImageBytes {
         weight_bits: WeightBits::Eight,
     };
     let spec = ImageSpec {
+        graph: None,
         layers: vec![
             LayerSpec::Lstm(LstmSpec {
                 gate,

@@ -1,12 +1,13 @@
 //! `export`.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use pg_host::export::{ExportOptions, Gates, export};
 use pg_host::fsio;
 use pg_host::image::{ImageBytes, LayerSpec, WeightCopies, build, unpack};
 use pg_host::inspect::inspect;
 use pg_host::model::TrainedModel;
+use pg_host::network::{self, model::ImageModel};
 use pg_runtime::layout::{Target, WeightBits};
 use std::path::PathBuf;
 
@@ -134,6 +135,11 @@ fn q15(name: &str, x: f64) -> Result<u16> {
 
 impl Export {
     pub fn run(self) -> Result<()> {
+        let bytes = std::fs::read(&self.model)
+            .with_context(|| format!("cannot read the trained model {}", self.model.display()))?;
+        if ImageModel::recognises(&bytes) {
+            return self.pictures();
+        }
         let model = TrainedModel::load(&self.model)?;
         let mut options = ExportOptions {
             copies: self.copies.into(),
@@ -156,6 +162,23 @@ impl Export {
         d.smooth = self.smooth.unwrap_or(d.smooth);
         d.refractory = self.refractory.unwrap_or(d.refractory);
         let image = export(&model, &options)?;
+        fsio::write_atomic(&self.output, image.as_bytes())?;
+        println!("{}", inspect(&image)?);
+        Ok(())
+    }
+
+    /// Exports an image network.
+    fn pictures(self) -> Result<()> {
+        let detector =
+            self.threshold.or(self.release).is_some() || self.smooth.or(self.refractory).is_some();
+        ensure!(
+            !detector,
+            "an image network has no detector: leave out --threshold, --release, --smooth and \
+             --refractory"
+        );
+        let model = ImageModel::load(&self.model)?;
+        let gates = matches!(self.gates, GateChoice::Learned);
+        let image = network::export::export(&model, self.target, gates)?;
         fsio::write_atomic(&self.output, image.as_bytes())?;
         println!("{}", inspect(&image)?);
         Ok(())

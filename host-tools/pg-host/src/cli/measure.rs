@@ -1,10 +1,10 @@
 //! `eval`, `run`, `detect`, `inspect`.
 
 use super::show;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use pg_host::data::{Dataset, Split, read_clip};
+use pg_host::data::{Dataset, Split, images, read_clip};
 use pg_host::image::ImageBytes;
 use pg_host::model::TrainedModel;
 use pg_host::network::model::ImageModel;
@@ -27,12 +27,17 @@ pub fn parse_split(name: &str) -> Result<Split, String> {
 pub struct Eval {
     /// Model image.
     image: PathBuf,
-    /// Directory with manifest.csv.
+    /// Directory with manifest.csv; for an image network, with CIFAR-10's
+    /// binary batches or with folders train/CLASS and val/CLASS of .jpg files.
     #[arg(long)]
     data: PathBuf,
-    /// train, valid or test.
+    /// train, valid or test; pictures have train and test.
     #[arg(long, default_value = "test", value_parser = parse_split)]
     split: Split,
+    /// Pixels around the input that .jpg files are scaled to, and that are cut
+    /// off: the recipe's augmentation.pad.
+    #[arg(long, default_value_t = 0)]
+    margin: usize,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -41,15 +46,38 @@ pub struct Eval {
 impl Eval {
     pub fn run(self) -> Result<()> {
         let image = ImageBytes::read_for_host(&self.image)?;
+        if image.image()?.graph().is_some() {
+            return self.pictures(&image);
+        }
         let data = Dataset::open(&self.data)?;
-        let bar = ProgressBar::new(data.split(self.split).count() as u64);
-        bar.set_style(ProgressStyle::with_template(
-            "{bar:40} {pos}/{len} clips, {eta} left",
-        )?);
+        let bar = bar(data.split(self.split).count())?;
         let result = eval::evaluate(&image, &data, self.split, &|n| bar.inc(n));
         bar.finish_and_clear();
         show(&result?, self.json)
     }
+
+    fn pictures(self, image: &ImageBytes) -> Result<()> {
+        let (shape, _) = eval::picture_input(&image.image()?)?;
+        let set = images::open(&self.data, shape.height, self.margin)?;
+        let pictures = match self.split {
+            Split::Train => &set.train,
+            Split::Test => &set.test,
+            Split::Valid => bail!("pictures have no split valid: choose train or test"),
+        };
+        let bar = bar(pictures.len())?;
+        let named = (self.split.name(), set.labels.as_slice());
+        let result = eval::evaluate_pictures(image, pictures, named, &|n| bar.inc(n));
+        bar.finish_and_clear();
+        show(&result?, self.json)
+    }
+}
+
+fn bar(count: usize) -> Result<ProgressBar> {
+    let bar = ProgressBar::new(count as u64);
+    bar.set_style(ProgressStyle::with_template(
+        "{bar:40} {pos}/{len}, {eta} left",
+    )?);
+    Ok(bar)
 }
 
 /// Arguments of `run`.

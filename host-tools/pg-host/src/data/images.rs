@@ -1,7 +1,11 @@
 //! Labelled images, in memory or in files.
 
-use anyhow::Result;
+use super::cifar;
+#[cfg(feature = "train")]
+use super::folder;
+use anyhow::{Result, bail, ensure};
 use std::borrow::Cow;
+use std::path::Path;
 #[cfg(feature = "train")]
 use std::path::PathBuf;
 
@@ -120,4 +124,34 @@ pub struct ImageSet {
     pub train: Images,
     /// Held out.
     pub test: Images,
+}
+
+/// Opens a directory of pictures, whatever its kind: CIFAR-10's binary batches,
+/// or folders with a JPEG a picture, brought to `size` rows and columns and
+/// `margin` more on every side.
+///
+/// # Errors
+/// When it is neither, or cannot be read.
+pub fn open(directory: &Path, size: usize, margin: usize) -> Result<ImageSet> {
+    #[cfg(not(feature = "train"))]
+    let _ = margin;
+    #[cfg(feature = "train")]
+    if folder::recognises(directory) {
+        return folder::open(directory, size + 2 * margin);
+    }
+    if !cifar::FILES.iter().any(|(f, _)| directory.join(f).exists()) {
+        bail!(
+            "{} has neither data_batch_1.bin (`pg-host data cifar10 --out DIR` makes such a \
+             directory) nor folders train/CLASS and val/CLASS with .jpg files",
+            directory.display()
+        );
+    }
+    let set = cifar::read(directory)?;
+    let [height, width, _] = set.train.shape();
+    ensure!(
+        height >= size && width >= size,
+        "the network reads {size} x {size} pixels, the images in {} have {height} x {width}",
+        directory.display()
+    );
+    Ok(set)
 }

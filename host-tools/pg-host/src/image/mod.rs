@@ -3,10 +3,12 @@
 mod build;
 mod spec;
 mod unpack;
+mod unpack_maps;
 
 pub use build::build;
 pub use spec::{
-    AudioSpec, DenseSpec, GateSpec, ImageSpec, LayerSpec, LstmGateSpec, LstmSpec, PoolSpec,
+    AudioSpec, ConvSpec, DenseSpec, DepthwiseSpec, GateSpec, GraphSpec, ImageSpec, LayerSpec,
+    LstmGateSpec, LstmSpec, MapChannels, MapLayerSpec, MapOpSpec, PoolSpec, ResidualSpec,
     WeightCopies,
 };
 pub use unpack::unpack;

@@ -4,6 +4,7 @@ use super::spec::{
     AudioSpec, DenseSpec, GateSpec, ImageSpec, LayerSpec, LstmGateSpec, LstmSpec, PoolSpec,
     WeightCopies,
 };
+use super::unpack_maps;
 use pg_runtime::audio::AudioParams;
 use pg_runtime::image::Image;
 use pg_runtime::layers::{Dense, Layer, Lstm};
@@ -16,6 +17,7 @@ pub fn unpack(image: &Image<'_>) -> ImageSpec {
     let vector = image.test_vector();
     ImageSpec {
         layers: image.layers().map(|l| layer(&l)).collect(),
+        graph: image.graph().map(unpack_maps::graph),
         labels: image.labels().map(str::to_owned).collect(),
         audio: image.audio().map(|a| audio(&a)),
         detector: image.detector(),
@@ -35,10 +37,11 @@ fn layer(layer: &Layer<'_>) -> LayerSpec {
             classes: p.classes(),
             window: p.window(),
         }),
+        Layer::Map(l) => LayerSpec::Map(unpack_maps::layer(l)),
     }
 }
 
-fn weights(matrix: &Matrix<'_>) -> Vec<i8> {
+pub(super) fn weights(matrix: &Matrix<'_>) -> Vec<i8> {
     let (rows, columns) = (matrix.rows(), matrix.columns());
     (0..rows * columns)
         .map(|k| matrix.weight(k / columns, k % columns))

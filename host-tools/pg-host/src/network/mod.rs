@@ -42,8 +42,9 @@
 //! A weight code is `round(w / s)` (halves away from zero) with
 //! `s = max |w| / (2^(bits - 1) - 1)` over its output channel. An activation code is
 //! `clamp(floor(x / s + 1/2), low, high)`; unsigned: 0 to `2^B - 1`,
-//! `s = clip / (2^B - 1)`; signed: `-2^(B-1)` to `2^(B-1) - 1`, `s = clip / (2^(B-1) - 1)`.
+//! `s = clip / (2^B - 1)`; signed: up to `2^(B-1) - 1` on either side, `s = clip / (2^(B-1) - 1)`.
 
+pub mod export;
 pub mod model;
 mod nets;
 mod parameters;

@@ -2,8 +2,10 @@
 //! known about them, as one safetensors file.
 use super::{Network, Parameter, Role};
 use crate::model::ModelKind;
+use crate::quantise::requant;
 use crate::{fsio, tensors};
 use anyhow::{Context, Result, ensure};
+use pg_runtime::pixels::PixelNorm;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -11,9 +13,9 @@ use std::path::Path;
 
 /// Pixels to the codes of map 0.
 ///
-/// `code = clamp(round((pixel - mean[c]) / step[c]), -128, 127)`, the pixel in
-/// 0 to 255 and channels in the order red, green, blue; the real value that the
-/// network computes with is `scale * code`.
+/// `code = clamp(round((pixel - mean[c]) / step[c]), -127, 127)` in the runtime's
+/// fixed point, the pixel in 0 to 255 and channels in the order red, green,
+/// blue; the real value that the network computes with is `scale * code`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputCodes {
@@ -26,15 +28,30 @@ pub struct InputCodes {
 }
 
 impl InputCodes {
-    /// The code of every pixel value of a channel.
-    #[must_use]
-    pub fn table(&self, channel: usize) -> [i8; 256] {
-        std::array::from_fn(|pixel| {
-            let code = (pixel as f32 - self.mean[channel]) / self.step[channel];
-            code.round().clamp(-128.0, 127.0) as i8
-        })
+    /// The runtime's normalisation, a norm for each channel.
+    ///
+    /// # Errors
+    /// If a mean lies outside 0 to 255, or a step is out of range.
+    pub fn norms(&self) -> Result<Vec<PixelNorm>> {
+        let channels = self.mean.iter().zip(&self.step);
+        let norm = |(&mean, &step): (&f32, &f32)| {
+            ensure!(
+                (0.0..=255.0).contains(&mean) && step > 0.0,
+                "pixels: a mean is 0 to 255 and a step above 0, not {mean} and {step}"
+            );
+            let factor = 1.0 / (PIXEL * f64::from(step));
+            Ok(PixelNorm {
+                offset: (f64::from(mean) * PIXEL).round() as i16,
+                requant: requant(factor, 128.0 / factor).context("steps of pixels")?,
+                reserved: 0,
+            })
+        };
+        channels.map(norm).collect()
     }
 }
+
+/// Units of a pixel while the runtime normalises it.
+const PIXEL: f64 = 128.0;
 
 /// What a gate did over a split.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -109,7 +109,11 @@ fn a_model_survives_a_file_and_damage_is_named() {
     model.save(&path).unwrap();
     assert_eq!(ImageModel::load(&path).unwrap(), model);
     assert!(ImageModel::recognises(&std::fs::read(&path).unwrap()));
-    assert_eq!(model.meta.input.table(0)[..2], [-128, -127]);
+    let norms = model.meta.input.norms().unwrap();
+    assert_eq!(
+        [0, 1, 128, 255].map(|p| norms[0].code(p)),
+        [-127, -127, 0, 127]
+    );
     model.values.insert("conv1.gamma".into(), vec![-1.0; 16]);
     let error = format!("{:#}", model.save(&path).unwrap_err());
     assert!(error.contains("conv1.gamma"), "{error}");

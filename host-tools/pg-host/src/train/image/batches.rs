@@ -23,13 +23,21 @@ pub struct Batches<'a> {
 
 impl<'a> Batches<'a> {
     /// Batches of `images`.
-    pub fn new(images: &'a Images, recipe: &'a ImageRecipe, codes: &InputCodes) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// When the normalisation of pixels is out of range.
+    pub fn new(images: &'a Images, recipe: &'a ImageRecipe, codes: &InputCodes) -> Result<Self> {
+        let norms = codes.norms()?;
+        let code = |channel: usize, pixel: usize| {
+            let norm = norms.get(channel).copied().unwrap_or_default();
+            f32::from(norm.code(pixel as u8))
+        };
+        Ok(Self {
             images,
             recipe,
-            tables: std::array::from_fn(|c| codes.table(c).map(f32::from)),
+            tables: std::array::from_fn(|c| std::array::from_fn(|pixel| code(c, pixel))),
             order: (u64::MAX, Vec::new()),
-        }
+        })
     }
 
     /// Steps in an epoch: whole batches only.

@@ -31,11 +31,9 @@ pub use tally::Record;
 
 use super::options::TrainOptions;
 use super::{Outcome, finish, make_directory};
-use crate::data::images::ImageSet;
-use crate::data::{cifar, folder};
+use crate::data::images;
 use crate::network::model::ImageModel;
-use anyhow::{Result, bail, ensure};
-use std::path::Path;
+use anyhow::Result;
 
 /// Trains `recipe`.
 ///
@@ -44,7 +42,9 @@ use std::path::Path;
 /// and `resume` is off, or a file cannot be written. Files are replaced in one
 /// step, and a checkpoint of the last epoch remains.
 pub fn run(recipe: &ImageRecipe, options: &TrainOptions) -> Result<Outcome<ImageModel>> {
-    let set = open(&options.data_dir, recipe)?;
+    // A crop moved by `pad` stays inside.
+    let pad = recipe.augmentation.pad;
+    let set = images::open(&options.data_dir, recipe.input.size, pad)?;
     make_directory(options)?;
     let mut trainer = trainer::Trainer::start(options, recipe, &set)?;
     if !trainer.run()? {
@@ -56,30 +56,6 @@ pub fn run(recipe: &ImageRecipe, options: &TrainOptions) -> Result<Outcome<Image
         model.save(path)
     })?;
     Ok(Outcome::Finished(Box::new(model)))
-}
-
-/// Opens the data set in `directory`, whatever its kind. Files are scaled so
-/// that a crop moved by the recipe's `pad` stays inside.
-fn open(directory: &Path, recipe: &ImageRecipe) -> Result<ImageSet> {
-    let size = recipe.input.size;
-    if folder::recognises(directory) {
-        return folder::open(directory, size + 2 * recipe.augmentation.pad);
-    }
-    if !cifar::FILES.iter().any(|(f, _)| directory.join(f).exists()) {
-        bail!(
-            "{} has neither data_batch_1.bin (`pg-host data cifar10 --out DIR` makes such a \
-             directory) nor folders train/CLASS and val/CLASS with .jpg files",
-            directory.display()
-        );
-    }
-    let set = cifar::read(directory)?;
-    let [height, width, _] = set.train.shape();
-    ensure!(
-        height >= size && width >= size,
-        "input.size = {size}, but the images in {} have {height} x {width} pixels",
-        directory.display()
-    );
-    Ok(set)
 }
 
 #[cfg(test)]

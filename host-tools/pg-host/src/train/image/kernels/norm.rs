@@ -39,8 +39,8 @@ impl Codes {
     /// Codes of `bits` bits with range `clip`.
     pub fn whole(clip: f32, bits: u8, signed: bool, lsq: bool) -> Self {
         let (low, high) = if signed {
-            let half = f32::from(1u16 << (bits - 1));
-            (-half, half - 1.0)
+            let most = f32::from((1u16 << (bits - 1)) - 1);
+            (-most, most)
         } else {
             (0.0, f32::from((1u16 << bits) - 1))
         };

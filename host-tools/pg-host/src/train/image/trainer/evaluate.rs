@@ -39,7 +39,7 @@ impl Trainer<'_> {
 
     /// Accuracy and cost on the held-out split.
     fn evaluate(&self) -> Result<ImageMetrics> {
-        let batches = Batches::new(&self.set.test, self.recipe, &self.recipe.input_codes());
+        let batches = Batches::new(&self.set.test, self.recipe, &self.recipe.input_codes())?;
         let fused = self.options.backend == Backend::Cpu;
         let mut tally = Tally::default();
         let n = self.recipe.training.batch;

@@ -71,7 +71,7 @@ impl<'a> Trainer<'a> {
             options,
             recipe,
             set,
-            batches: Batches::new(&set.train, recipe, &recipe.input_codes()),
+            batches: Batches::new(&set.train, recipe, &recipe.input_codes())?,
             workspace: Workspace::default(),
             values: tensor(values, &plain),
             tracked,

@@ -1,6 +1,8 @@
 //! Lays an image out. The result is parsed by the runtime before it is given
 //! out, so what this writes and what `FORMAT.md` says cannot drift apart.
 
+mod maps;
+
 use super::spec::{AudioSpec, GateSpec, ImageSpec, LayerSpec, WeightCopies};
 use super::{DenseSpec, ImageBytes, LstmSpec, PoolSpec};
 use anyhow::{Context, Result, ensure};
@@ -8,8 +10,8 @@ use pg_runtime::audio::{HOP, SAMPLE_RATE, WINDOW};
 use pg_runtime::engine::Engine;
 use pg_runtime::gate::GateKind;
 use pg_runtime::image::record::{
-    AudioRecord, HEADER_BYTES, Header, LAYER_BYTES, LayerRecord, MAGIC, TestRecord, VERSION, kind,
-    layout, output,
+    AudioRecord, HEADER_BYTES, Header, LAYER_BYTES, LayerRecord, MAGIC, OLDEST_VERSION, TestRecord,
+    VERSION, kind, layout, output,
 };
 use pg_runtime::image::{Image, checksum};
 use pg_runtime::kernels::{Kernels, Selected};
@@ -86,7 +88,11 @@ fn lay_out(spec: &ImageSpec, target: Target, answer: u32) -> Result<ImageBytes> 
     w.bytes.resize(table + spec.layers.len() * LAYER_BYTES, 0);
     let mut header = Header {
         magic: MAGIC,
-        version: VERSION,
+        version: if spec.graph.is_some() {
+            VERSION
+        } else {
+            OLDEST_VERSION
+        },
         header_bytes: HEADER_BYTES,
         target: target as u16,
         layer_count: u16::try_from(spec.layers.len()).context("too many layers")?,
@@ -114,8 +120,13 @@ fn lay_out(spec: &ImageSpec, target: Target, answer: u32) -> Result<ImageBytes> 
             w.section(1, frame.as_slice());
         }
     }
+    let mut places = Vec::new();
     for (i, layer) in spec.layers.iter().enumerate() {
         let record = match layer {
+            LayerSpec::Map(l) => maps::write_layer(&mut w, l).map(|(record, place)| {
+                places.push(place);
+                record
+            }),
             LayerSpec::Lstm(l) => write_lstm(&mut w, l),
             LayerSpec::Dense(l) => write_dense(&mut w, l),
             LayerSpec::MeanPool(p) => pool_record(kind::MEAN_POOL, *p, 0),
@@ -123,6 +134,9 @@ fn lay_out(spec: &ImageSpec, target: Target, answer: u32) -> Result<ImageBytes> 
         }
         .with_context(|| format!("layer {i}"))?;
         w.put(table + i * LAYER_BYTES, &record);
+    }
+    if let Some(graph) = &spec.graph {
+        header.graph = maps::write_graph(&mut w, graph, &places)?;
     }
     w.align(4);
     finish(w, header)

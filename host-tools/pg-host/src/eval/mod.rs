@@ -1,12 +1,15 @@
 //! Evaluation of an image on a data set: accuracy, sparsity, executed work.
 
-use crate::data::{Clip, Dataset, Split};
-use crate::image::ImageBytes;
-use crate::spotter::{Spotter, arena};
-use anyhow::{Context, Result, ensure};
+mod clips;
+mod pictures;
+
+pub use clips::evaluate;
+pub use pictures::{evaluate_pictures, input as picture_input};
+
+use anyhow::{Context, Result};
 use pg_runtime::gate::GateKind;
 use pg_runtime::image::Image;
-use pg_runtime::layers::Layer;
+use pg_runtime::layers::{Layer, MapOp};
 use pg_runtime::probe::LayerCounts;
 use serde::Serialize;
 use std::fmt;
@@ -41,6 +44,10 @@ impl LayerWork {
         let (split, gate) = match layer {
             Layer::Lstm(l) => (Some(l.split()), l.gate().kind()),
             Layer::Dense(l) => (Some(l.split()), l.gate().kind()),
+            Layer::Map(l) => match l.op() {
+                MapOp::Conv(l) => (Some(l.config().split), l.config().gate.kind()),
+                _ => (None, GateKind::Open),
+            },
             _ => (None, GateKind::Open),
         };
         Self {
@@ -78,11 +85,11 @@ pub struct Evaluation {
     pub image: String,
     /// Name of the split.
     pub split: &'static str,
-    /// Clips evaluated.
+    /// Clips or pictures evaluated.
     pub clips: u64,
-    /// Frames evaluated.
+    /// Frames evaluated; a picture is one.
     pub frames: u64,
-    /// Share of clips classified correctly.
+    /// Share of them classified correctly.
     pub accuracy: f64,
     /// Labels of the rows and columns below.
     pub labels: Vec<String>,
@@ -94,8 +101,11 @@ pub struct Evaluation {
     pub columns_applied: f64,
     /// MACs executed, all layers, over those of the dense computation.
     pub executed_macs: f64,
-    /// The paper's cost: mean activation bits per MAC, all layers.
+    /// The paper's cost, mean activation bits per MAC, over all layers.
     pub average_bits: f64,
+    /// The same over gated layers: `B_hb + (1 - Sp) (B - B_hb)`; over all of
+    /// them if none is gated.
+    pub gated_bits: f64,
     /// MACs executed per frame.
     pub macs_per_frame: f64,
     /// MACs of the dense computation per frame.
@@ -111,46 +121,32 @@ struct Tally {
     layers: Vec<LayerWork>,
 }
 
-/// Evaluates an image on a split of a data set, on all cores.
-///
-/// `progress` is told the number of clips done, from any thread.
-///
-/// # Errors
-///
-/// If the labels do not match, or a clip cannot be read or is shorter than
-/// one window.
-pub fn evaluate(
-    bytes: &ImageBytes,
-    data: &Dataset,
-    split: Split,
-    progress: &(dyn Fn(u64) + Sync),
-) -> Result<Evaluation> {
-    let image = bytes.image()?;
-    data.require(split)?;
-    let labels: Vec<String> = image.labels().map(str::to_owned).collect();
-    // From the data set's label index to the image's class.
-    let classes = class_map(data, &labels)?;
-    let clips: Vec<&Clip> = data.split(split).collect();
+/// Shares `items` among all cores and adds up what each tells.
+fn on_all_cores<I: Sync>(
+    image: &Image<'_>,
+    items: &[I],
+    tally: impl Fn(&[I]) -> Result<Tally> + Sync,
+) -> Result<Tally> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = clips.len().div_ceil(threads).max(1);
+    let share = items.len().div_ceil(threads).max(1);
     let tallies: Vec<Tally> = std::thread::scope(|scope| {
-        let work: Vec<_> = (clips.chunks(share))
-            .map(|part| scope.spawn(|| tally(&image, data, part, &classes, progress)))
+        let work: Vec<_> = (items.chunks(share))
+            .map(|part| scope.spawn(|| tally(part)))
             .collect();
         work.into_iter()
             .map(|t| t.join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
             .collect::<Result<_>>()
     })?;
-    let mut total = Tally::new(&image);
+    let mut total = Tally::new(image);
     for t in &tallies {
         total.merge(t);
     }
-    Ok(total.finish(&image, split, labels))
+    Ok(total)
 }
 
-/// Class of the image for each label of the data set.
-fn class_map(data: &Dataset, labels: &[String]) -> Result<Vec<usize>> {
-    (data.labels().iter())
+/// Class of the image for each label of a data set.
+fn class_map(given: &[String], labels: &[String]) -> Result<Vec<usize>> {
+    (given.iter())
         .map(|wanted| {
             labels.iter().position(|l| l == wanted).with_context(|| {
                 format!(
@@ -160,39 +156,6 @@ fn class_map(data: &Dataset, labels: &[String]) -> Result<Vec<usize>> {
             })
         })
         .collect()
-}
-
-fn tally(
-    image: &Image<'_>,
-    data: &Dataset,
-    clips: &[&Clip],
-    classes: &[usize],
-    progress: &(dyn Fn(u64) + Sync),
-) -> Result<Tally> {
-    let mut memory = arena(image);
-    let mut spotter = Spotter::new(image, &mut memory)?;
-    let mut tally = Tally::new(image);
-    for clip in clips {
-        let samples = data.load(clip)?;
-        spotter.reset();
-        let mut frames = 0;
-        let layers = &mut tally.layers;
-        let mut probe = |i: usize, c: LayerCounts| {
-            if let Some(l) = layers.get_mut(i) {
-                l.add(&c);
-            }
-        };
-        spotter.push(&samples, false, &mut probe, |_, _| frames += 1)?;
-        ensure!(
-            frames > 0,
-            "{} is shorter than one window of 40 ms; remove it from the manifest",
-            clip.file
-        );
-        tally.frames += frames;
-        tally.confusion[classes[clip.label]][spotter.output().class()] += 1;
-        progress(1);
-    }
-    Ok(tally)
 }
 
 impl Tally {
@@ -215,7 +178,14 @@ impl Tally {
         }
     }
 
-    fn finish(self, image: &Image<'_>, split: Split, labels: Vec<String>) -> Evaluation {
+    /// Counts a layer's work.
+    fn add(&mut self, layer: usize, counts: &LayerCounts) {
+        if let Some(work) = self.layers.get_mut(layer) {
+            work.add(counts);
+        }
+    }
+
+    fn finish(self, image: &Image<'_>, split: &'static str, labels: Vec<String>) -> Evaluation {
         let clips: u64 = self.confusion.iter().flatten().sum();
         let right: u64 = (0..self.confusion.len())
             .map(|k| self.confusion[k][k])
@@ -239,7 +209,7 @@ impl Tally {
         let frames = self.frames as f64;
         Evaluation {
             image: format!("{:08x}", image.crc32()),
-            split: split.name(),
+            split,
             clips,
             frames: self.frames,
             accuracy: ratio(right as f64, clips as f64),
@@ -251,6 +221,11 @@ impl Tally {
             ),
             executed_macs: ratio(macs, dense),
             average_bits: ratio(sum(&bits), dense),
+            gated_bits: if sum(&gated) > 0.0 {
+                ratio(sum(&|l| if l.gated { bits(l) } else { 0.0 }), sum(&gated))
+            } else {
+                ratio(sum(&bits), dense)
+            },
             macs_per_frame: ratio(macs, frames),
             dense_macs_per_frame: ratio(dense, frames),
             confusion: self.confusion,
@@ -264,7 +239,7 @@ impl fmt::Display for Evaluation {
         writeln!(f, "image          {}", self.image)?;
         writeln!(
             f,
-            "split          {}: {} clips, {} frames",
+            "split          {}: {} examples, {} frames",
             self.split, self.clips, self.frames
         )?;
         writeln!(f, "accuracy       {:.2} %", 100.0 * self.accuracy)?;
@@ -273,11 +248,13 @@ impl fmt::Display for Evaluation {
             "sparsity Sp    {:.1} % of gated outputs stay closed",
             100.0 * self.sparsity
         )?;
-        writeln!(
-            f,
-            "columns        {:.1} % applied by the prediction pass",
-            100.0 * self.columns_applied
-        )?;
+        if self.layers.iter().any(|l| l.kind == "lstm") {
+            writeln!(
+                f,
+                "columns        {:.1} % applied by the prediction pass",
+                100.0 * self.columns_applied
+            )?;
+        }
         writeln!(
             f,
             "MACs executed  {:.1} % of dense: {:.0} of {:.0} per frame",
@@ -285,12 +262,16 @@ impl fmt::Display for Evaluation {
             self.macs_per_frame,
             self.dense_macs_per_frame
         )?;
-        writeln!(f, "B_avg          {:.2} bits", self.average_bits)?;
+        writeln!(
+            f,
+            "B_avg          {:.2} bits; {:.2} in gated layers",
+            self.average_bits, self.gated_bits
+        )?;
         writeln!(f, "recall by label, and what it was mostly taken for:")?;
         for (k, (label, row)) in self.labels.iter().zip(&self.confusion).enumerate() {
             let total: u64 = row.iter().sum();
             if total == 0 {
-                writeln!(f, "  {label:<10} no clips")?;
+                writeln!(f, "  {label:<10} none")?;
                 continue;
             }
             let recall = 100.0 * row[k] as f64 / total as f64;

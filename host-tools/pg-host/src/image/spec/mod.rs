@@ -1,5 +1,11 @@
 //! What goes into an image, as integers.
 
+mod maps;
+
+pub use maps::{
+    ConvSpec, DepthwiseSpec, GraphSpec, MapChannels, MapLayerSpec, MapOpSpec, ResidualSpec,
+};
+
 use pg_runtime::audio::{BandNorm, MelBin};
 use pg_runtime::detector::DetectorParams;
 use pg_runtime::gate::GateKind;
@@ -158,6 +164,8 @@ pub enum LayerSpec {
     MeanPool(PoolSpec),
     /// Sliding mean weighted by a score, the input's last output.
     AttentionPool(PoolSpec),
+    /// From one feature map to another.
+    Map(MapLayerSpec),
 }
 
 impl LayerSpec {
@@ -166,7 +174,7 @@ impl LayerSpec {
         match self {
             Self::Lstm(l) => Some(&mut l.weight_bits),
             Self::Dense(l) => Some(&mut l.weight_bits),
-            Self::MeanPool(_) | Self::AttentionPool(_) => None,
+            Self::MeanPool(_) | Self::AttentionPool(_) | Self::Map(_) => None,
         }
     }
 }
@@ -189,6 +197,9 @@ pub struct AudioSpec {
 pub struct ImageSpec {
     /// The layers, in order.
     pub layers: Vec<LayerSpec>,
+    /// Feature maps, of an image network: all layers but the head go from one
+    /// to another.
+    pub graph: Option<GraphSpec>,
     /// One label per class.
     pub labels: Vec<String>,
     /// The audio front-end, if the input is audio.
