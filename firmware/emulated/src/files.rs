@@ -11,6 +11,8 @@ use semihosting::io::{Error, Read, Seek, SeekFrom, Write};
 use zerocopy::IntoBytes;
 
 const STREAM: &CStr = c"stream.bin";
+#[cfg(feature = "pictures")]
+const PICTURES: &CStr = c"pictures.bin";
 const OUTPUTS: &CStr = c"outputs.bin";
 
 const RESET: u32 = 1 << 0;
@@ -126,6 +128,35 @@ impl AudioSource for Stream {
         }
         self.left -= count as u32;
         Ok(count)
+    }
+}
+
+/// Pictures, one after another.
+#[cfg(feature = "pictures")]
+pub struct Pictures {
+    file: File,
+}
+
+#[cfg(feature = "pictures")]
+impl Pictures {
+    /// Opens `pictures.bin`.
+    pub fn open() -> Result<Self, FileError> {
+        let file = File::open(PICTURES).map_err(|error| FileError::Open(error.into()))?;
+        Ok(Self { file })
+    }
+
+    /// Fills `bytes`; false at the end of the file.
+    pub fn read(&mut self, bytes: &mut [u8]) -> Result<bool, FileError> {
+        let missing = match read_up_to(&mut self.file, bytes)? {
+            0 => return Ok(false),
+            count => bytes.len() - count,
+        };
+        if missing > 0 {
+            return Err(FileError::Truncated {
+                missing: missing as u32,
+            });
+        }
+        Ok(true)
     }
 }
 

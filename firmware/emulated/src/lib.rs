@@ -16,11 +16,14 @@ mod arch;
 #[cfg(target_arch = "riscv32")]
 #[path = "riscv.rs"]
 mod arch;
+mod ending;
 mod fault;
 mod files;
 pub mod led;
 mod model;
 mod once;
+#[cfg(feature = "pictures")]
+pub mod pictures;
 mod session;
 mod stack;
 

@@ -21,6 +21,12 @@ pub(super) fn run(
     let Some((memory, output)) = Memory::around(words, &target) else {
         return LayerCounts::default();
     };
+    if let MapOp::Shift(shift) = layer.op()
+        && layer.input() == layer.output()
+    {
+        shift.run_in_place(output);
+        return LayerCounts::default();
+    }
     let read = |map| memory.map(map, graph, input);
     let from = read(layer.input());
     match layer.op() {

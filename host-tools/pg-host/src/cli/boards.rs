@@ -3,30 +3,36 @@
 use super::measure::parse_split;
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use pg_host::data::{Clip, Dataset, Split};
-use pg_host::emulator::{self, Record, Verification};
+use pg_host::data::{Clip, Dataset, Split, images};
+use pg_host::emulator::{self, Feed, Record, Verification};
+use pg_host::eval::picture_input;
 use pg_host::image::ImageBytes;
 use pg_host::spotter::frame_end;
 use pg_host::stream;
+use pg_runtime::image::Image;
 use std::path::{Path, PathBuf};
 
 /// The image and clips that ship with the project.
 pub(super) const SHIPPED_IMAGE: &str = "models/kws/kws.pgi";
 pub(super) const SHIPPED_DATA: &str = "models/kws/pack";
+/// Pictures that ship with the project, for image networks.
+const SHIPPED_PICTURES: &str = "models/pictures";
 
 /// Seed of the composed stream.
 const STREAM_SEED: u64 = 1;
 
 /// What the board is fed.
 #[derive(Args)]
-struct Feed {
-    /// Directory with manifest.csv.
-    #[arg(long, default_value = SHIPPED_DATA)]
-    data: PathBuf,
-    /// train, valid or test.
+struct FeedArgs {
+    /// Directory with manifest.csv; for an image network, with CIFAR-10's
+    /// binary batches or with folders train/CLASS and val/CLASS of .jpg files.
+    /// By default the shipped clips, or the shipped pictures.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// train, valid or test; pictures have train and test.
     #[arg(long, default_value = "test", value_parser = parse_split)]
     split: Split,
-    /// Clips, spread evenly over the split; each starts from a reset.
+    /// Clips or pictures, spread evenly over the split; each starts from a reset.
     #[arg(long, default_value_t = 55)]
     clips: usize,
     /// Seconds of a stream whose state is carried throughout; 0 for none.
@@ -34,16 +40,21 @@ struct Feed {
     stream: u32,
 }
 
-impl Feed {
-    fn records(&self) -> Result<(Vec<Record>, Vec<String>)> {
-        let data = Dataset::open(&self.data)?;
+impl FeedArgs {
+    /// What to feed and the label of each clip or picture.
+    fn feed(&self, image: &ImageBytes) -> Result<(Feed, Vec<String>)> {
+        let image = image.image_of_any_target()?;
+        if image.graph().is_some() {
+            return self.pictures(&image);
+        }
+        let shipped = PathBuf::from(SHIPPED_DATA);
+        let data = Dataset::open(self.data.as_ref().unwrap_or(&shipped))?;
         data.require(self.split)?;
         let all: Vec<&Clip> = data.split(self.split).collect();
-        let count = self.clips.min(all.len());
         let mut records = Vec::new();
         let mut labels = Vec::new();
-        for i in 0..count {
-            let clip = all[i * all.len() / count];
+        for i in spread(self.clips, all.len()) {
+            let clip = all[i];
             labels.push(data.labels()[clip.label].clone());
             records.push(Record {
                 reset: true,
@@ -58,8 +69,42 @@ impl Feed {
                 samples: stream::compose(&data, self.split, self.stream, STREAM_SEED)?.samples,
             });
         }
-        Ok((records, labels))
+        Ok((Feed::Sound(records), labels))
     }
+
+    fn pictures(&self, image: &Image<'_>) -> Result<(Feed, Vec<String>)> {
+        let (shape, _) = picture_input(image)?;
+        let shipped = PathBuf::from(SHIPPED_PICTURES);
+        let data = self.data.as_ref().unwrap_or(&shipped);
+        let set = images::open(data, shape.height, 0)?;
+        let pictures = match self.split {
+            Split::Train => &set.train,
+            Split::Test => &set.test,
+            Split::Valid => bail!("pictures have no split valid: choose train or test"),
+        };
+        let [height, width, channels] = pictures.shape();
+        if [height, width, channels] != [shape.height, shape.width, shape.channels] {
+            bail!(
+                "the network reads {}x{} pixels, the pictures in {} have {height}x{width}",
+                shape.height,
+                shape.width,
+                data.display()
+            );
+        }
+        let mut feed = Vec::new();
+        let mut labels = Vec::new();
+        for k in spread(self.clips, pictures.len()) {
+            labels.push(set.labels[pictures.labels()[k]].clone());
+            feed.push(pictures.pixels(k)?.into_owned());
+        }
+        Ok((Feed::Pictures(feed), labels))
+    }
+}
+
+/// Up to `count` places, spread evenly over `all`.
+fn spread(count: usize, all: usize) -> impl Iterator<Item = usize> {
+    let count = count.min(all);
+    (0..count).map(move |i| i * all / count)
 }
 
 /// Arguments of `verify`.
@@ -67,14 +112,14 @@ impl Feed {
 pub struct Verify {
     /// Model image.
     image: PathBuf,
-    /// Board, repeatable; all by default.
+    /// Board, repeatable; all that can run the image by default.
     #[arg(long = "board")]
     boards: Vec<String>,
     /// Firmware to run instead of building it; needs exactly one board.
     #[arg(long)]
     elf: Option<PathBuf>,
     #[command(flatten)]
-    feed: Feed,
+    feed: FeedArgs,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -83,8 +128,10 @@ pub struct Verify {
 impl Verify {
     pub fn run(self) -> Result<()> {
         let image = ImageBytes::read(&self.image)?;
-        let boards = if self.boards.is_empty() {
-            emulator::boards()?
+        let (feed, _) = self.feed.feed(&image)?;
+        let boards: Vec<emulator::Board> = if self.boards.is_empty() {
+            let all = emulator::boards()?.into_iter();
+            all.filter(|board| feed.suits(board)).collect()
         } else {
             let found = self.boards.iter().map(|n| emulator::find(n));
             found.collect::<Result<_>>()?
@@ -92,7 +139,6 @@ impl Verify {
         if self.elf.is_some() && boards.len() != 1 {
             bail!("--elf goes with exactly one --board");
         }
-        let (records, _) = self.feed.records()?;
         let mut results = Vec::new();
         for board in &boards {
             eprintln!("{} ({}) ...", board.name, board.core);
@@ -100,7 +146,7 @@ impl Verify {
                 Some(elf) => elf.clone(),
                 None => board.build()?,
             };
-            let result = emulator::verify(board, &elf, &image, &records)?;
+            let result = emulator::verify(board, &elf, &image, &feed)?;
             if !self.json {
                 print!("{result}");
             }
@@ -126,7 +172,7 @@ pub struct Emulate {
     #[arg(long, default_value = SHIPPED_IMAGE)]
     image: PathBuf,
     #[command(flatten)]
-    feed: Feed,
+    feed: FeedArgs,
 }
 
 impl Emulate {
@@ -136,12 +182,12 @@ impl Emulate {
         // A look at the board, not a proof: few clips, a short stream.
         self.feed.clips = self.feed.clips.min(11);
         self.feed.stream = self.feed.stream.min(20);
-        let (records, labels) = self.feed.records()?;
+        let (feed, labels) = self.feed.feed(&image)?;
         let elf = match &self.elf {
             Some(elf) => elf.clone(),
             None => board.build()?,
         };
-        let result = emulator::verify(&board, Path::new(&elf), &image, &records)?;
+        let result = emulator::verify(&board, Path::new(&elf), &image, &feed)?;
         for line in &result.log {
             println!("[{}] {}", line.level, line.message);
         }
@@ -156,7 +202,7 @@ fn print_answers(image: &ImageBytes, result: &Verification, labels: &[String]) -
     let outputs = result.outputs.as_ref().context("no outputs")?;
     for (label, answer) in labels.iter().zip(&outputs.answers) {
         let heard = answer.map_or("nothing", |a| image.label(a));
-        println!("clip said {label:<10} board heard {heard}");
+        println!("it was {label:<12} the board says {heard}");
     }
     for event in outputs.events.iter().flatten() {
         let label = image.label(usize::from(event.label));
@@ -169,10 +215,11 @@ fn print_answers(image: &ImageBytes, result: &Verification, labels: &[String]) -
 pub fn list() -> Result<()> {
     for b in emulator::boards()? {
         println!(
-            "{:<12} {:<11} {:<26} code {:>4} KB, model {:>4} KB, RAM {:>3} KB",
+            "{:<21} {:<11} {:<28} {:<8} code {:>4} KB, model {:>4} KB, RAM {:>3} KB",
             b.name,
             b.core,
             b.target,
+            b.input.to_string(),
             b.flash / 1024,
             b.model.size / 1024,
             b.ram / 1024

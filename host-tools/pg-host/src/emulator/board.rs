@@ -5,6 +5,7 @@ use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 use pg_runtime::layout::Target;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -16,6 +17,26 @@ pub struct ModelRegion {
     pub address: u64,
     /// Bytes.
     pub size: u64,
+}
+
+/// What a firmware reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Input {
+    /// Samples from a microphone: keyword models.
+    #[default]
+    Audio,
+    /// Pictures: image networks.
+    Pictures,
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Audio => "audio",
+            Self::Pictures => "pictures",
+        })
+    }
 }
 
 /// An emulated board, as `firmware/boards.toml` describes it.
@@ -30,6 +51,9 @@ pub struct Board {
     pub folder: String,
     /// Rust target.
     pub target: String,
+    /// What its firmware reads.
+    #[serde(default)]
+    pub input: Input,
     /// Layout of the weights that the firmware reads.
     #[serde(deserialize_with = "layout", serialize_with = "layout_name")]
     pub layout: Target,

@@ -7,10 +7,10 @@ mod protocol;
 mod run;
 mod verify;
 
-pub use board::{Board, Sizes, boards, find};
+pub use board::{Board, Input, Sizes, boards, find};
 #[cfg(feature = "bench")]
 pub(crate) use board::{firmware_folder, layout};
 pub use process::LogLine;
-pub use protocol::{Outputs, Record, Statistics, host_outputs};
+pub use protocol::{Feed, Outputs, Record, Statistics};
 pub use run::{Run, run};
 pub use verify::{Verification, verify};

@@ -2,7 +2,7 @@
 
 use super::board::Board;
 use super::process::{LogLine, Machine, put};
-use super::protocol::{Outputs, Record};
+use super::protocol::{Feed, Outputs};
 use crate::image::ImageBytes;
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
@@ -16,13 +16,20 @@ pub struct Run {
     pub log: Vec<LogLine>,
 }
 
-/// Runs `elf` on `board` with the model image at its address, feeding `records`.
+/// Runs `elf` on `board` with the model image at its address, on what it is fed.
 ///
 /// # Errors
 ///
 /// If the image does not fit, the emulator is missing, or the firmware
 /// reports an error, which is then part of the message.
-pub fn run(board: &Board, elf: &Path, image: &ImageBytes, records: &[Record]) -> Result<Run> {
+pub fn run(board: &Board, elf: &Path, image: &ImageBytes, feed: &Feed) -> Result<Run> {
+    ensure!(
+        feed.suits(board),
+        "the firmware of {} reads {}: choose a board for {} (`pg-host boards` lists them)",
+        board.name,
+        board.input,
+        feed.input()
+    );
     let bytes = image.as_bytes();
     ensure!(
         bytes.len() as u64 <= board.model.size,
@@ -35,11 +42,8 @@ pub fn run(board: &Board, elf: &Path, image: &ImageBytes, records: &[Record]) ->
     let firmware = std::fs::read(elf)
         .with_context(|| format!("cannot read the firmware {}; build it first", elf.display()))?;
     let folder = tempfile::tempdir().context("cannot make a temporary directory")?;
-    let mut stream = Vec::new();
-    for record in records {
-        record.write(&mut stream);
-    }
-    put(folder.path(), "stream.bin", &stream)?;
+    let (name, contents) = feed.file();
+    put(folder.path(), name, &contents)?;
     let machine = Machine {
         name: &board.name,
         qemu: &board.qemu,

@@ -2,7 +2,7 @@
 
 use super::board::{Board, Sizes};
 use super::process::LogLine;
-use super::protocol::{Outputs, Record, host_outputs};
+use super::protocol::{Feed, Outputs};
 use super::run::run;
 use crate::image::ImageBytes;
 use anyhow::{Result, bail};
@@ -22,7 +22,7 @@ pub struct Verification {
     pub image: String,
     /// Bytes of the image.
     pub image_bytes: usize,
-    /// Records compared: clips and streams.
+    /// Records compared: clips and streams, or pictures.
     pub records: usize,
     /// Frames compared.
     pub frames: u32,
@@ -48,23 +48,18 @@ pub struct Verification {
     pub outputs: Option<Outputs>,
 }
 
-/// Runs `records` on the board and on the host, the image laid out for
+/// Runs the board and the host on `feed`, the image laid out for
 /// each, and compares every byte.
 ///
 /// # Errors
 ///
 /// If they differ, naming the first differing byte, or the run fails.
-pub fn verify(
-    board: &Board,
-    elf: &Path,
-    image: &ImageBytes,
-    records: &[Record],
-) -> Result<Verification> {
+pub fn verify(board: &Board, elf: &Path, image: &ImageBytes, feed: &Feed) -> Result<Verification> {
     let firmware = board.sizes(elf)?;
     let host = image.clone().for_target(Selected::TARGET)?;
-    let expected = host_outputs(&host, records)?;
+    let expected = feed.host_outputs(&host)?;
     let image = &image.clone().for_target(board.layout)?;
-    let run = run(board, elf, image, records)?;
+    let run = run(board, elf, image, feed)?;
     let got = &run.outputs.bytes;
     if *got != expected {
         let at = (got.iter().zip(&expected))
@@ -85,7 +80,7 @@ pub fn verify(
         core: board.core.clone(),
         image: format!("{:08x}", s.image_crc32),
         image_bytes: image.as_bytes().len(),
-        records: records.len(),
+        records: feed.len(),
         frames: s.frames,
         bytes: got.len(),
         detections: s.detections,

@@ -45,6 +45,13 @@ pub(super) fn layer<'a>(
         place,
     };
     let residual = (place.residual.channels > 0).then_some(place.residual.map);
+    // Only channels can be moved where they lie.
+    let in_place = place.input.map == place.output.map;
+    if in_place && !(record.kind == kind::SHIFT && place.input == place.output) {
+        return Err(ImageError::Map {
+            map: place.output.map,
+        });
+    }
     let op = match record.kind {
         kind::CONV => r.conv().map(MapOp::Conv),
         kind::DEPTHWISE => r.depthwise().map(MapOp::Depthwise),

@@ -68,6 +68,38 @@ impl<'a> Shift<'a> {
         }
     }
 
+    /// Computes the layer where it lies: the output map is the input map, and the
+    /// views are the same.
+    pub(crate) fn run_in_place(&self, map: &mut [i8]) {
+        let view = self.ends.input;
+        let shape = view.shape;
+        let pixels = shape.height * shape.width;
+        let mut first = 0;
+        for run in self.displacement.unwrap_or(&[]).chunk_by(|a, b| a == b) {
+            let [dy, dx] = run.first().copied().unwrap_or_default();
+            let channels = first..first + run.len();
+            first += run.len();
+            let ahead = (dy, dx) > (0, 0);
+            if (dy, dx) == (0, 0) {
+                continue;
+            }
+            // A code is read before its place is written: pixels that come from
+            // further on in order, the others in reverse.
+            for k in 0..pixels {
+                let pixel = if ahead { k } else { pixels - 1 - k };
+                let (y, x) = (pixel / shape.width, pixel % shape.width);
+                let source = inside(y, dy, shape.height).zip(inside(x, dx, shape.width));
+                for channel in channels.clone() {
+                    let code = source.and_then(|(y, x)| map.get(view.index(y, x, channel)));
+                    let code = code.copied().unwrap_or(0);
+                    if let Some(place) = map.get_mut(view.index(y, x, channel)) {
+                        *place = code;
+                    }
+                }
+            }
+        }
+    }
+
     /// Moves `count` channels from `first` on.
     fn channels(
         &self,
@@ -79,10 +111,6 @@ impl<'a> Shift<'a> {
     ) {
         let (from, to) = (self.ends.input, self.ends.output);
         let shape = to.shape;
-        let inside = |at: usize, by: i8, edge: usize| {
-            at.checked_add_signed(by.into())
-                .filter(|&place| place < edge)
-        };
         let dense = from.step == 1 && to.step == 1;
         for y in 0..shape.height {
             let row = inside(y, dy, shape.height);
@@ -111,4 +139,10 @@ impl<'a> Shift<'a> {
             }
         }
     }
+}
+
+/// A row or column moved, if it stays in the map.
+fn inside(at: usize, by: i8, edge: usize) -> Option<usize> {
+    at.checked_add_signed(by.into())
+        .filter(|&place| place < edge)
 }

@@ -194,6 +194,14 @@ proptest! {
             let (y, x) = (y as i64 + i64::from(dy), x as i64 + i64::from(dx));
             read(ends.input, ends.input_format, codes, y, x, c).unwrap_or(0) as i8
         });
+        // Where it lies, the same; channels outside the view stay.
+        ends.output = ends.input;
+        let layer = Shift::new(ends, (!stay).then_some(by.as_slice())).unwrap();
+        let map: Vec<i8> = (0..ends.input.shape.len()).map(|_| n.code(ends.input_format)).collect();
+        let (mut moved, mut want) = (map.clone(), map.clone());
+        layer.run_in_place(&mut moved);
+        layer.run(&map, &mut want);
+        assert_eq!(moved, want);
     }
 }
 

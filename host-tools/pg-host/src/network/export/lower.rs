@@ -2,8 +2,8 @@
 //! which map each node reads and writes, and for how long a map lives.
 //!
 //! Taking channels is a view and costs nothing. Interleaving is a view of its
-//! output where a node has no other reader; else channels are copied. A
-//! shortcut of the same shape that is read for the last time is added in place.
+//! output where a node has no other reader; else channels are copied. A map
+//! that is read for the last time is shifted, or added to, where it lies.
 
 use super::arena;
 use crate::image::MapChannels;
@@ -136,25 +136,24 @@ impl Builder<'_> {
             }
             Op::Conv(conv) => {
                 let shortcut = conv.shortcut.map(|s| (s, self.place(s.map)));
-                if let Some((s, place)) = shortcut {
-                    let fits = s.stride == 1
-                        && self.shapes[s.map] == self.shapes[k + 1]
-                        && self.formats[s.map] == self.formats[k + 1]
-                        && self.last_reader[s.map] == k
-                        && self.half_of[k + 1].is_none()
-                        && self.is_whole(place)
-                        && place.map != input.map
-                        && place.map != 0;
-                    if fits {
-                        self.placed[k + 1] = Some(place);
-                    }
+                if let Some((s, place)) = shortcut
+                    && s.stride == 1
+                    && place.map != input.map
+                    && self.can_take(k, s.map, place)
+                {
+                    self.placed[k + 1] = Some(place);
                 }
                 self.layer(k, input, shortcut.map(|(_, place)| place));
             }
-            Op::Shift { .. }
-            | Op::MaxPool(_)
-            | Op::AveragePool { .. }
-            | Op::GlobalAverage { .. } => self.layer(k, input, None),
+            Op::Shift { .. } => {
+                if self.can_take(k, node.inputs[0], input) {
+                    self.placed[k + 1] = Some(input);
+                }
+                self.layer(k, input, None);
+            }
+            Op::MaxPool(_) | Op::AveragePool { .. } | Op::GlobalAverage { .. } => {
+                self.layer(k, input, None);
+            }
             Op::Dense => {
                 anyhow::bail!("node {} is a head, but not the last node", node.name);
             }
@@ -172,8 +171,15 @@ impl Builder<'_> {
         });
     }
 
-    fn is_whole(&self, place: MapChannels) -> bool {
-        place.step == 1 && place.channels == self.maps[place.map].0.channels
+    /// Whether node `k`, the last to read `map`, can write where it lies.
+    fn can_take(&self, k: usize, map: usize, place: MapChannels) -> bool {
+        let whole = place.step == 1 && place.channels == self.maps[place.map].0.channels;
+        whole
+            && place.map != 0
+            && self.shapes[map] == self.shapes[k + 1]
+            && self.formats[map] == self.formats[k + 1]
+            && self.last_reader[map] == k
+            && self.half_of[k + 1].is_none()
     }
 }
 

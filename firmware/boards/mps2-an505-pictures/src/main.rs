@@ -1,0 +1,17 @@
+//! Image networks on an emulated Cortex-M33.
+#![no_std]
+#![no_main]
+
+use cortex_m_rt::entry;
+use pg_emulated::Once;
+use pg_emulated::pictures::{self, Memory};
+
+/// Frequency of SysTick in the emulator.
+const HERTZ: u32 = 20_000_000;
+
+static MEMORY: Once<Memory> = Memory::new();
+
+#[entry]
+fn main() -> ! {
+    pictures::run(&MEMORY, HERTZ)
+}

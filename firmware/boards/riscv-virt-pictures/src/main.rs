@@ -1,0 +1,17 @@
+//! Image networks on an emulated RV32IMAC hart.
+#![no_std]
+#![no_main]
+
+use pg_emulated::Once;
+use pg_emulated::pictures::{self, Memory};
+use riscv_rt::entry;
+
+/// Frequency of the instruction counter in the emulator.
+const HERTZ: u32 = 1_000_000_000;
+
+static MEMORY: Once<Memory> = Memory::new();
+
+#[entry]
+fn main() -> ! {
+    pictures::run(&MEMORY, HERTZ)
+}
