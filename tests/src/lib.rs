@@ -1,5 +1,7 @@
 //! Models made at random, for the tests that cross crates.
 
+pub mod pictures;
+
 use pg_host::image::{
     DenseSpec, GateSpec, ImageSpec, LayerSpec, LstmGateSpec, LstmSpec, PoolSpec, WeightCopies,
 };

@@ -1,14 +1,25 @@
 //! Damaged images and states: refused by name or harmless, never a panic.
 
 use pg_host::image::{ImageBytes, build};
+use pg_host::network::export::export;
 use pg_runtime::engine::Engine;
 use pg_runtime::error::{EngineError, ImageError};
 use pg_runtime::image::{Image, checksum};
 use pg_runtime::kernels::{Kernels, Selected};
+use pg_tests::pictures::{random_network, small_network};
 use pg_tests::{Frames, SMALL, random_model};
 
 fn small() -> Vec<u8> {
     build(&random_model(1, SMALL), Selected::TARGET)
+        .expect("image")
+        .as_bytes()
+        .to_vec()
+}
+
+/// A network of every kind of layer between feature maps.
+fn small_pictures() -> Vec<u8> {
+    let model = random_network(small_network(), 4, 3, 1);
+    export(&model, Selected::TARGET, true)
         .expect("image")
         .as_bytes()
         .to_vec()
@@ -41,51 +52,82 @@ fn run(bytes: &[u8]) {
 
 #[test]
 fn every_flipped_byte_is_refused() {
-    let good = small();
-    assert_eq!(parse(&good), Ok(()));
-    for at in 0..good.len() {
-        for flip in [0x01, 0x80, 0xff] {
-            let mut bad = good.clone();
-            bad[at] ^= flip;
-            assert!(parse(&bad).is_err(), "byte {at} ^ {flip:#x} accepted");
+    for good in [small(), small_pictures()] {
+        assert_eq!(parse(&good), Ok(()));
+        for at in 0..good.len() {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut bad = good.clone();
+                bad[at] ^= flip;
+                assert!(parse(&bad).is_err(), "byte {at} ^ {flip:#x} accepted");
+            }
         }
     }
 }
 
 #[test]
 fn every_flipped_byte_with_a_correct_checksum_is_refused_or_harmless() {
-    let good = small();
-    let (mut refused, mut harmless) = (0, 0);
-    for at in 0..good.len() {
-        for flip in [0x01, 0x80, 0xff] {
-            let mut bad = good.clone();
-            bad[at] ^= flip;
-            if !(12..16).contains(&at) {
-                reseal(&mut bad);
-            }
-            match parse(&bad) {
-                Err(_) => refused += 1,
-                Ok(()) => {
-                    run(&bad);
-                    harmless += 1;
+    for good in [small(), small_pictures()] {
+        let (mut refused, mut harmless) = (0, 0);
+        for at in 0..good.len() {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut bad = good.clone();
+                bad[at] ^= flip;
+                if !(12..16).contains(&at) {
+                    reseal(&mut bad);
+                }
+                match parse(&bad) {
+                    Err(_) => refused += 1,
+                    Ok(()) => {
+                        run(&bad);
+                        harmless += 1;
+                    }
                 }
             }
         }
+        // Weights may change, structure may not: both cases must occur.
+        assert!(refused > 500 && harmless > 500, "{refused} {harmless}");
     }
-    // Weights may change, structure may not: both cases must occur.
-    assert!(refused > 500 && harmless > 500, "{refused} {harmless}");
 }
 
 #[test]
 fn every_truncation_is_refused() {
-    let good = small();
-    for length in 0..good.len() {
-        let error = parse(&good[..length]).expect_err("truncated");
-        assert!(
-            matches!(error, ImageError::Truncated { .. }),
-            "{length}: {error:?}"
-        );
+    for good in [small(), small_pictures()] {
+        for length in 0..good.len() {
+            let error = parse(&good[..length]).expect_err("truncated");
+            assert!(
+                matches!(error, ImageError::Truncated { .. }),
+                "{length}: {error:?}"
+            );
+        }
     }
+}
+
+/// What the loader proves of feature maps, each broken by one number.
+#[test]
+fn maps_that_do_not_fit_are_named() {
+    let good = small_pictures();
+    let word = |at: usize| u32::from_le_bytes(good[at..at + 4].try_into().expect("4")) as usize;
+    let graph = word(52);
+    let (maps, places) = (word(graph), word(graph + 4));
+    let with = |at: usize, value: u16| {
+        let mut bad = good.clone();
+        bad[at..at + 2].copy_from_slice(&value.to_le_bytes());
+        reseal(&mut bad);
+        parse(&bad)
+    };
+    let of_map = |result: Result<(), ImageError>| matches!(result, Err(ImageError::Map { .. }));
+    // An offset off its word, and one on top of a map that lives.
+    assert!(of_map(with(maps + 16, 2)));
+    let other = word(maps + 32) as u16;
+    assert!(of_map(with(maps + 16, other)), "{other}");
+    // A life that ends before the last reader, and one that begins late.
+    assert!(of_map(with(maps + 16 + 12, 0)));
+    assert!(of_map(with(maps + 16 + 10, 9)));
+    // A map that does not exist, the input written, a map read before it is written.
+    assert!(of_map(with(places, 99)));
+    assert!(with(places + 8, 0).is_err());
+    assert!(with(places, 2).is_err());
+    assert_eq!(with(graph + 12, 0), Err(ImageError::Header));
 }
 
 #[test]
@@ -106,10 +148,12 @@ fn wrong_images_are_named() {
     );
     assert_eq!(with(0, b"ELF!"), Err(ImageError::BadMagic));
     let newer = ImageError::NewerVersion {
-        found: 3,
-        supported: 2,
+        found: 4,
+        supported: 3,
     };
-    assert_eq!(with(4, &[3, 0]), Err(newer));
+    assert_eq!(with(4, &[4, 0]), Err(newer));
+    // Version 3 has a graph, version 2 has none.
+    assert_eq!(with(4, &[3, 0]), Err(ImageError::Header));
     let older = ImageError::OlderVersion {
         found: 1,
         supported: 2,

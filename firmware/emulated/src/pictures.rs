@@ -12,8 +12,8 @@ use crate::files::{Events, Outputs, Pictures};
 use crate::{Once, model, stack};
 use pg_app::Sink;
 
-/// Words of the arena: 128 KB.
-const ARENA: usize = 32 * 1024;
+/// Words of the arena: 176 KB.
+const ARENA: usize = 44 * 1024;
 /// Codes of the largest picture, 96 x 96 in colour.
 const INPUT: usize = 96 * 96 * 3;
 /// Bytes of a picture that are read at a time.

@@ -143,8 +143,11 @@ fn host() -> Result<()> {
 }
 
 /// Images on every emulated board against the host: the shipped one at
-/// length, then its other layout and its weights with every gate open.
+/// length, then its other layout and its weights with every gate open; then
+/// image networks.
 fn emulators() -> Result<()> {
+    let pictures = ["test", "--locked", "--release", "-p", "pg-tests", "--test"];
+    run_cargo(&[&pictures[..], &["pictures", "--", "--ignored"]].concat())?;
     show(&mut pg_host(["verify", "models/kws/kws.pgi"]))?;
     for (name, option, value) in [("one-copy", "--copies", "one"), ("open", "--gates", "open")] {
         let image = &format!("target/{name}.pgi");
