@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub(super) const SHIPPED_IMAGE: &str = "models/kws/kws.pgi";
 pub(super) const SHIPPED_DATA: &str = "models/kws/pack";
 /// Pictures that ship with the project, for image networks.
-const SHIPPED_PICTURES: &str = "models/pictures";
+const SHIPPED_PICTURES: &str = "models/pictures/drawn.bin";
 
 /// Seed of the composed stream.
 const STREAM_SEED: u64 = 1;
@@ -25,8 +25,8 @@ const STREAM_SEED: u64 = 1;
 #[derive(Args)]
 struct FeedArgs {
     /// Directory with manifest.csv; for an image network, with CIFAR-10's
-    /// binary batches or with folders train/CLASS and val/CLASS of .jpg files.
-    /// By default the shipped clips, or the shipped pictures.
+    /// binary batches (or one such file), or with folders train/CLASS and
+    /// val/CLASS of .jpg files. By default the shipped clips or pictures.
     #[arg(long)]
     data: Option<PathBuf>,
     /// train, valid or test; pictures have train and test.

@@ -59,6 +59,20 @@ pub fn read(directory: &Path) -> Result<ImageSet> {
     })
 }
 
+/// Reads one batch file, of any number of records, as a test split.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_file(path: &Path) -> Result<ImageSet> {
+    let mut test = Images::new([SIZE, SIZE, 3]);
+    append(path, &mut test)?;
+    Ok(ImageSet {
+        labels: LABELS.map(String::from).to_vec(),
+        train: Images::new([SIZE, SIZE, 3]),
+        test,
+    })
+}
+
 fn append(path: &Path, images: &mut Images) -> Result<()> {
     let bytes = std::fs::read(path).with_context(|| {
         format!(
@@ -114,6 +128,8 @@ mod tests {
         assert_eq!(set.train.labels()[..2], [3, 9]);
         // The first byte is red; the others of the first pixel come from other planes.
         assert_eq!(set.test.pixels(1).unwrap()[..4], [100, 5, 5, 5]);
+        let one = read_file(&folder.path().join("test_batch.bin")).unwrap();
+        assert!(one.test == set.test && one.train.is_empty());
     }
 
     #[test]

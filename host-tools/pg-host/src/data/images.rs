@@ -126,32 +126,35 @@ pub struct ImageSet {
     pub test: Images,
 }
 
-/// Opens a directory of pictures, whatever its kind: CIFAR-10's binary batches,
-/// or folders with a JPEG a picture, brought to `size` rows and columns and
+/// Opens pictures, whatever their kind: a directory with CIFAR-10's binary
+/// batches, one such file (its pictures are the test split), or folders with a JPEG a picture, brought to `size` rows and columns and
 /// `margin` more on every side.
 ///
 /// # Errors
 /// When it is neither, or cannot be read.
-pub fn open(directory: &Path, size: usize, margin: usize) -> Result<ImageSet> {
+pub fn open(path: &Path, size: usize, margin: usize) -> Result<ImageSet> {
     #[cfg(not(feature = "train"))]
     let _ = margin;
     #[cfg(feature = "train")]
-    if folder::recognises(directory) {
-        return folder::open(directory, size + 2 * margin);
+    if folder::recognises(path) {
+        return folder::open(path, size + 2 * margin);
     }
-    if !cifar::FILES.iter().any(|(f, _)| directory.join(f).exists()) {
+    let set = if path.is_file() {
+        cifar::read_file(path)?
+    } else if cifar::FILES.iter().any(|(f, _)| path.join(f).exists()) {
+        cifar::read(path)?
+    } else {
         bail!(
             "{} has neither data_batch_1.bin (`pg-host data cifar10 --out DIR` makes such a \
              directory) nor folders train/CLASS and val/CLASS with .jpg files",
-            directory.display()
+            path.display()
         );
-    }
-    let set = cifar::read(directory)?;
-    let [height, width, _] = set.train.shape();
+    };
+    let [height, width, _] = set.test.shape();
     ensure!(
         height >= size && width >= size,
         "the network reads {size} x {size} pixels, the images in {} have {height} x {width}",
-        directory.display()
+        path.display()
     );
     Ok(set)
 }
