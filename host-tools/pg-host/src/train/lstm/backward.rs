@@ -1,7 +1,8 @@
 //! Back-propagation through time, on the buffers the forward pass left.
-use super::LstmSpec;
 use super::forward::{Shard, Tape, group_masks};
 use super::weights::Prepared;
+use super::{LstmSpec, sign};
+use crate::train::math::round_half_up;
 use crate::train::matmul::{Operand, product};
 use crate::train::simd::dispatch;
 use rayon::prelude::*;
@@ -15,6 +16,8 @@ pub struct Grads {
     pub w_h: Vec<f32>,
     /// `[N]`.
     pub bias: Vec<f32>,
+    /// Of the input `[B, T, I]`; empty unless it is asked for.
+    pub x: Vec<f32>,
     /// `[N]`; zero without a gate.
     pub threshold: Vec<f32>,
     /// Of the input scale; zero unless it is learned.
@@ -41,6 +44,7 @@ impl Grads {
         sum(&mut self.w_h, &other.w_h);
         sum(&mut self.bias, &other.bias);
         sum(&mut self.threshold, &other.threshold);
+        self.x.extend_from_slice(&other.x);
         self.scale_x += other.scale_x;
         self.scale_h += other.scale_h;
     }
@@ -48,11 +52,18 @@ impl Grads {
 
 /// Gradients of the loss given `d_out` `[B, T, H]`, its gradient with respect
 /// to the output of [`super::forward`]. The temporal pressure is added here.
-/// `x` is the forward pass's input. The tape's buffers are overwritten.
+/// `x` and `mask` are the forward pass's input. The tape's buffers are
+/// overwritten.
 ///
 /// # Panics
-/// When `d_out` or `x` does not have the shape of the forward pass.
-pub fn backward(spec: &LstmSpec, tape: &mut Tape, x: &[f32], d_out: &[f32]) -> Grads {
+/// When `d_out`, `x` or `mask` does not have the shape of the forward pass.
+pub fn backward(
+    spec: &LstmSpec,
+    tape: &mut Tape,
+    x: &[f32],
+    mask: Option<&[f32]>,
+    d_out: &[f32],
+) -> Grads {
     let (batch, frames) = (tape.batch, tape.frames);
     assert_eq!(
         d_out.len(),
@@ -78,8 +89,12 @@ pub fn backward(spec: &LstmSpec, tape: &mut Tape, x: &[f32], d_out: &[f32]) -> G
         .map(|(shard, start)| {
             let (from, to) = (start * frames, (start + shard.clips) * frames);
             let d_out = &d_out[from * spec.hidden..to * spec.hidden];
-            let x = &x[from * spec.inputs..to * spec.inputs];
-            shard.backward(spec, weights, frames, x, d_out, count)
+            let own = from * spec.inputs..to * spec.inputs;
+            let input = Input {
+                x: &x[own.clone()],
+                mask: mask.map(|m| &m[own]),
+            };
+            shard.backward(spec, weights, frames, input, d_out, count)
         })
         .collect();
     // In shard order, so that the sums do not depend on the threads.
@@ -88,6 +103,13 @@ pub fn backward(spec: &LstmSpec, tape: &mut Tape, x: &[f32], d_out: &[f32]) -> G
         total.add(part);
     }
     total
+}
+
+/// The forward pass's input of a shard.
+#[derive(Clone, Copy)]
+struct Input<'a> {
+    x: &'a [f32],
+    mask: Option<&'a [f32]>,
 }
 
 /// Gradient rows carried from frame to frame.
@@ -133,25 +155,13 @@ impl pulp::WithSimd for Frame<'_> {
     }
 }
 
-/// Slope of the magnitude, zero at zero.
-#[inline(always)]
-fn sign(v: f32) -> f32 {
-    if v > 0.0 {
-        1.0
-    } else if v < 0.0 {
-        -1.0
-    } else {
-        0.0
-    }
-}
-
 impl Shard {
     fn backward(
         &mut self,
         spec: &LstmSpec,
         weights: &Prepared,
         frames: usize,
-        x: &[f32],
+        input: Input<'_>,
         d_out: &[f32],
         count: f32,
     ) -> Grads {
@@ -187,7 +197,8 @@ impl Shard {
         }
         grads.scale_h = carry.scale.iter().sum();
         self.weight_gradients(spec, weights, t, &mut grads);
-        if spec.quantised() && spec.learn_input_scale {
+        let scaled = spec.quantised() && spec.learn_input_scale;
+        if scaled || spec.input_gradient {
             let mut d_x = vec![0.0; t * r * i];
             product(
                 (t * r, i, n),
@@ -196,7 +207,7 @@ impl Shard {
                 &mut d_x,
                 false,
             );
-            grads.scale_x = self.input_scale(spec, weights, t, x, &d_x);
+            self.input_gradients(spec, weights, t, input, &d_x, &mut grads);
         }
         grads
     }
@@ -229,26 +240,39 @@ impl Shard {
         grads.w_h.iter_mut().for_each(|g| *g *= weights.scale_h);
     }
 
-    /// LSQ gradient of the input scale.
-    fn input_scale(
+    /// Gradients of the input and, by LSQ, of its scale, from `d_x` `[T, R, I]`,
+    /// that of the codes' values.
+    fn input_gradients(
         &self,
         spec: &LstmSpec,
         weights: &Prepared,
         t: usize,
-        x: &[f32],
+        input: Input<'_>,
         d_x: &[f32],
-    ) -> f32 {
+        grads: &mut Grads,
+    ) {
         let (r, i, max) = (self.clips, spec.inputs, spec.code_max());
+        let inverse = 1.0 / weights.scale_x;
+        if spec.input_gradient {
+            grads.x.resize(input.x.len(), 0.0);
+        }
         let mut total = 0.0f64;
         for (row, d) in d_x.chunks_exact(i).enumerate() {
-            let source = &x[((row % r) * t + row / r) * i..][..i];
-            for (k, (d, x)) in d.iter().zip(source).enumerate() {
-                let v = x / weights.scale_x;
-                let code = self.x_hb[row * i + k] + self.x_lb.get(row * i + k).unwrap_or(&0.0);
-                total += f64::from(d * if v.abs() <= max { code - v } else { code });
+            let at = ((row % r) * t + row / r) * i;
+            for (k, d) in d.iter().enumerate() {
+                let d = d * input.mask.map_or(1.0, |m| m[at + k]);
+                let v = input.x[at + k] / weights.scale_x;
+                let inside = v.abs() <= max || !spec.quantised();
+                let code = round_half_up(input.x[at + k] * inverse).clamp(-max, max);
+                total += f64::from(d * if inside { code - v } else { code });
+                if spec.input_gradient {
+                    grads.x[at + k] = if inside { d } else { 0.0 };
+                }
             }
         }
-        total as f32
+        if spec.quantised() && spec.learn_input_scale {
+            grads.scale_x = total as f32;
+        }
     }
 
     /// Everything of one frame that is not a matrix product: leaves the
@@ -340,11 +364,12 @@ impl Shard {
                 for k in 0..n {
                     let (g, high) = (dz[k], z_hb[k]);
                     let slope = g * z_lb[k];
-                    d_threshold[k] += slope;
-                    // |z_hb| grows away from zero and the mask falls with it.
-                    let d_high = g - slope * sign(high);
+                    let (by_high, by_threshold) = spec.slopes(high);
+                    d_threshold[k] += slope * by_threshold;
+                    let d_high = g + slope * by_high;
                     z_hb[k] = d_high;
-                    z_lb[k] = if high.abs() < threshold[k] { g } else { 0.0 };
+                    let open = spec.margin(high, threshold[k]) > 0.0;
+                    z_lb[k] = if open { g } else { 0.0 };
                     d_bias[k] += d_high;
                 }
                 if grouped.is_some() {

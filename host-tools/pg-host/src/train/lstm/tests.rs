@@ -1,8 +1,5 @@
-use super::call::{Call, Workspace};
-use super::forward::{Inputs, Tape, forward};
-use super::weights::WeightView;
 use super::*;
-use crate::model::GateGroup;
+use crate::model::{GateGroup, GateTest, SplitKind};
 use burn::tensor::{Device, Tensor, TensorData};
 
 const BATCH: usize = 30; // two shards
@@ -16,11 +13,14 @@ fn spec(arithmetic: Arithmetic) -> LstmSpec {
         activation_bits: 8,
         msb_bits: 4,
         weight_bits: 8,
+        digits: SplitKind::Rounded,
+        test: GateTest::Within,
         alpha: 5.0,
         sparse_backprop: false,
         group: GateGroup::Row,
         temporal: 0.0,
         learn_input_scale: true,
+        input_gradient: false,
     }
 }
 
@@ -40,6 +40,7 @@ struct Case {
     x: Vec<f32>,
     upstream: Vec<f32>,
     state: (Vec<f32>, Vec<f32>),
+    mask: Option<Vec<f32>>,
     values: [(Vec<f32>, [usize; 2]); 6],
 }
 
@@ -56,6 +57,7 @@ fn case(spec: &LstmSpec) -> Case {
         x: scaled(noise(BATCH * FRAMES * i, 1), 2.0),
         upstream: noise(BATCH * FRAMES * h, 2),
         state: (hidden, noise(BATCH * h, 3)),
+        mask: None,
         values: [
             (scaled(noise(n * i, 4), 0.6), [n, i]),
             (scaled(noise(n * h, 5), 0.6), [n, h]),
@@ -92,6 +94,7 @@ fn run(spec: &LstmSpec, case: &Case, fused: bool) -> (Vec<f32>, Vec<Vec<f32>>, O
         spec: *spec,
         workspace: Workspace::default(),
         state: Some(case.state.clone()),
+        mask: case.mask.clone(),
         training: true,
     };
     let three = |v: &[f32], k| {
@@ -131,9 +134,12 @@ fn close(name: &str, a: &[f32], b: &[f32], tolerance: f32) {
 }
 
 fn compare(spec: LstmSpec) {
-    let case = case(&spec);
-    let (fast, fast_grads, fast_out) = run(&spec, &case, true);
-    let (slow, slow_grads, slow_out) = run(&spec, &case, false);
+    compare_case(spec, &case(&spec));
+}
+
+fn compare_case(spec: LstmSpec, case: &Case) {
+    let (fast, fast_grads, fast_out) = run(&spec, case, true);
+    let (slow, slow_grads, slow_out) = run(&spec, case, false);
     close("hidden", &fast, &slow, 1e-5);
     close("last hidden", &fast_out.state.0, &slow_out.state.0, 1e-5);
     close("last cell", &fast_out.state.1, &slow_out.state.1, 1e-5);
@@ -209,6 +215,99 @@ fn kernels_match_with_every_option() {
 }
 
 #[test]
+fn kernels_match_with_other_gates_and_digits() {
+    for test in [GateTest::Within, GateTest::Above] {
+        for digits in [SplitKind::Rounded, SplitKind::Truncated] {
+            compare(LstmSpec {
+                test,
+                digits,
+                activation_bits: 4,
+                msb_bits: 2,
+                ..spec(Arithmetic::Gated)
+            });
+        }
+    }
+    let group = GateGroup::TwoUnits;
+    compare(LstmSpec {
+        test: GateTest::Above,
+        group,
+        ..spec(Arithmetic::Gated)
+    });
+}
+
+/// Zeros and twos, as dropout has them.
+fn halves(n: usize) -> Vec<f32> {
+    let pick = |v: f32| if v > 0.0 { 2.0 } else { 0.0 };
+    noise(n, 11).into_iter().map(pick).collect()
+}
+
+#[test]
+fn kernels_match_with_dropped_inputs_and_give_the_gradient_of_the_input() {
+    for arithmetic in [Arithmetic::Float, Arithmetic::Uniform, Arithmetic::Gated] {
+        let spec = LstmSpec {
+            input_gradient: true,
+            ..spec(arithmetic)
+        };
+        let mut case = case(&spec);
+        // Some inputs beyond the range of the codes.
+        case.x.iter_mut().for_each(|x| *x *= 2.0);
+        case.mask = Some(halves(case.x.len()));
+        compare_case(spec, &case);
+
+        let device = Device::flex().autodiff();
+        let three = |v: &[f32], k| {
+            Tensor::<3>::from_data(TensorData::new(v.to_vec(), [BATCH, FRAMES, k]), &device)
+        };
+        let two = |k: usize| {
+            let (values, shape) = case.values[k].clone();
+            Tensor::<2>::from_data(TensorData::new(values, shape), &device)
+        };
+        let x = three(&case.x, spec.inputs).require_grad();
+        let parameters = Parameters {
+            w_x: two(0),
+            w_h: two(1),
+            bias: two(2),
+            threshold: two(3),
+            scale_x: two(4),
+            scale_h: two(5),
+        };
+        let call = Call {
+            spec,
+            workspace: Workspace::default(),
+            state: None,
+            mask: case.mask.clone(),
+            training: true,
+        };
+        let out = lstm(x.clone(), parameters, call, false).hidden;
+        let loss = (out * three(&case.upstream, spec.hidden)).sum();
+        let slow = x.grad(&loss.backward()).unwrap();
+        let slow = slow.into_data().try_to_vec::<f32>().unwrap();
+
+        let view = WeightView {
+            w_x: &case.values[0].0,
+            w_h: &case.values[1].0,
+            bias: &case.values[2].0,
+            threshold: &case.values[3].0,
+            scale_x: case.values[4].0[0],
+            scale_h: case.values[5].0[0],
+        };
+        let inputs = Inputs {
+            batch: BATCH,
+            frames: FRAMES,
+            x: &case.x,
+            mask: case.mask.as_deref(),
+            hidden: None,
+            cell: None,
+        };
+        let mut tape = Tape::default();
+        let mut out = vec![0.0; BATCH * FRAMES * spec.hidden];
+        forward(&spec, &view, &inputs, true, &mut tape, &mut out);
+        let grads = backward(&spec, &mut tape, &case.x, inputs.mask, &case.upstream);
+        close("x", &grads.x, &slow, 2e-4);
+    }
+}
+
+#[test]
 fn the_digit_counts_match_tensor_operations() {
     let mut open = 0;
     for group in [
@@ -256,6 +355,7 @@ fn count(spec: &LstmSpec, case: &Case, fused: bool) -> Stats {
         spec: *spec,
         workspace: Workspace::default(),
         state: None,
+        mask: None,
         training: false,
     };
     let x = Tensor::from_data(
@@ -317,6 +417,7 @@ fn float_gradients_match_finite_differences() {
             batch: BATCH,
             frames: FRAMES,
             x: &case.x,
+            mask: None,
             hidden: Some(&case.state.0),
             cell: Some(&case.state.1),
         };
