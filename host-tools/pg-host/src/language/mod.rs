@@ -2,9 +2,16 @@
 //! their evaluation by the runtime's own layers.
 
 pub mod corpus;
+mod eval;
+mod integer;
 pub mod model;
 pub mod vocabulary;
 
 pub use corpus::Corpus;
+pub use eval::{LanguageEvaluation, evaluate};
+pub use integer::IntegerModel;
 pub use model::LanguageModel;
 pub use vocabulary::{Text, Vocabulary};
+
+#[cfg(test)]
+mod tests;
