@@ -42,6 +42,11 @@ pub struct LanguageEvaluation {
     pub columns_applied: f64,
     /// Multiply-accumulates of the LSTM executed over those of a dense pass.
     pub executed_macs: f64,
+    /// Share of its columns whose digit is not zero: what the prediction pass
+    /// applies where it keeps nothing from word to word.
+    pub columns_not_zero: f64,
+    /// What would then be executed over a dense pass.
+    pub executed_macs_from_zero: f64,
     /// The same of LSTM and projection, which is dense.
     pub executed_macs_with_projection: f64,
     /// Work by layer.
@@ -76,13 +81,23 @@ pub fn evaluate(
         .collect();
     let mut hidden = vec![0i8; TURN * lstm.hidden()];
     let mut before = model.vocabulary().end();
-    let mut loss = 0.0;
+    let (mut loss, mut not_zero) = (0.0, 0);
+    // The hidden codes that a step reads are those of the step before.
+    let digits = |codes: &[i8]| {
+        codes
+            .iter()
+            .filter(|c| lstm.split().digits(**c).0 != 0)
+            .count()
+    };
+    let mut carried = 0;
     for turn in text.words.chunks(TURN) {
         let hidden = &mut hidden[..turn.len() * lstm.hidden()];
         for (&word, hidden) in turn.iter().zip(hidden.chunks_exact_mut(lstm.hidden())) {
             let codes = model.embedding(before);
             let auto = Strategy::Auto;
             work[0].add(&lstm.step::<true>(&mut state, &mut scratch, auto, codes, hidden));
+            not_zero += digits(codes) + carried;
+            carried = digits(hidden);
             before = word;
         }
         let shares = turn
@@ -107,6 +122,9 @@ pub fn evaluate(
         0.0
     };
     let (bits, high) = (f64::from(recurrent.bits), f64::from(recurrent.msb_bits));
+    let columns_not_zero = ratio(not_zero as u64, recurrent.columns);
+    // An open row costs all columns once more, where there is a rest to add.
+    let update = if bits > high { 1.0 - sparsity } else { 0.0 };
     Ok(LanguageEvaluation {
         image: format!("{:08x}", image.crc32()),
         split: split.name(),
@@ -118,6 +136,8 @@ pub fn evaluate(
         average_bits: high + (1.0 - sparsity) * (bits - high),
         columns_applied: ratio(recurrent.columns_applied, recurrent.columns),
         executed_macs: ratio(recurrent.macs, recurrent.dense_macs),
+        columns_not_zero,
+        executed_macs_from_zero: columns_not_zero + update,
         executed_macs_with_projection: ratio(
             recurrent.macs + projection.macs,
             recurrent.dense_macs + projection.dense_macs,
@@ -170,13 +190,16 @@ impl fmt::Display for LanguageEvaluation {
         )?;
         writeln!(
             f,
-            "columns        {:.1} % applied by the prediction pass",
-            100.0 * self.columns_applied
+            "columns        {:.1} % applied by the prediction pass; {:.1} % with a digit not zero",
+            100.0 * self.columns_applied,
+            100.0 * self.columns_not_zero
         )?;
         write!(
             f,
-            "MACs executed  {:.1} % of the LSTM's dense ones; with the projection {:.1} %",
+            "MACs executed  {:.1} % of the LSTM's dense ones, {:.1} % if every word started from \
+             zero; with the projection {:.1} %",
             100.0 * self.executed_macs,
+            100.0 * self.executed_macs_from_zero,
             100.0 * self.executed_macs_with_projection
         )
     }

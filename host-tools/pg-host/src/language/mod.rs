@@ -5,6 +5,8 @@ pub mod corpus;
 mod eval;
 mod integer;
 pub mod model;
+#[cfg(feature = "train")]
+pub mod reproduce;
 pub mod vocabulary;
 
 pub use corpus::Corpus;

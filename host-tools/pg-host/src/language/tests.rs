@@ -109,6 +109,7 @@ fn perplexity_is_that_of_the_engines_logits() {
         };
         assert!((result.average_bits - bits).abs() < 1e-9);
         assert!(result.executed_macs <= 2.0 && result.columns_applied <= 1.0);
+        assert!(result.columns_not_zero > 0.3 && result.columns_not_zero < 1.0);
     }
 }
 
