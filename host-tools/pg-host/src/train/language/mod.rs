@@ -2,7 +2,7 @@
 //!
 //! The text is read by truncated back-propagation through time, the state
 //! carried on from step to step. Forward and backward pass are written by hand
-//! on slices: the LSTM is the one of [`super::lstm`], `head.rs` is the
+//! on slices: the LSTM is the one of the keyword models, `head.rs` is the
 //! projection to the words with its softmax. Everything random is a function of
 //! the seed and of a counter, so a run that is killed and resumed gives the
 //! same numbers as one that is not.

@@ -54,7 +54,7 @@ impl Grads {
 }
 
 /// Gradients of the loss given `d_out` `[B, T, H]`, its gradient with respect
-/// to the output of [`super::forward`]. The temporal pressure is added here.
+/// to the output of [`super::forward()`]. The temporal pressure is added here.
 /// `x` and `mask` are the forward pass's input. The tape's buffers are
 /// overwritten.
 ///

@@ -38,7 +38,7 @@ fn shard_sizes(batch: usize) -> Vec<usize> {
 }
 
 /// Runs the layer over a batch and writes the (fake-quantised) hidden states
-/// `[B, T, H]` to `out`. `tape` then holds what [`super::backward`] needs;
+/// `[B, T, H]` to `out`. `tape` then holds what [`super::backward()`] needs;
 /// `training = false` skips what only the backward pass would use.
 ///
 /// # Panics
