@@ -1,31 +1,21 @@
 //! From a trained model to a model image: quantisation, and the folding of
 //! every scale into the integers the runtime works with.
 
+mod layers;
+
+pub use layers::{Projection, Recurrent, dense, lstm};
+
 use crate::data::is_background;
-use crate::image::{
-    AudioSpec, DenseSpec, GateSpec, ImageBytes, ImageSpec, LayerSpec, LstmGateSpec, LstmSpec,
-    PoolSpec, WeightCopies, build,
-};
+use crate::image::{AudioSpec, ImageBytes, ImageSpec, LayerSpec, PoolSpec, WeightCopies, build};
 use crate::mel::mel_filters;
-use crate::model::{ModelKind, Readout, TrainedModel};
-use crate::quantise::{
-    NARROW_LIMIT, Rows as RecurrentRows, join_columns, narrow_sum, quantise_recurrent,
-    quantise_rows, requant,
-};
+use crate::model::{GateTest, ModelKind, Readout, TrainedModel};
+use crate::quantise::requant;
 use anyhow::{Context, Result, bail, ensure};
-use pg_runtime::activation::T_FRACTION;
 use pg_runtime::audio::BandNorm;
 use pg_runtime::detector::DetectorParams;
-use pg_runtime::gate::GateKind;
-use pg_runtime::image::record::MAX_BIAS;
-use pg_runtime::layers::DenseOutput;
 use pg_runtime::layout::{Target, WeightBits};
-use pg_runtime::quant::{Requant, Split};
+use pg_runtime::quant::Split;
 
-/// Q20 units of a preactivation of one.
-const T_ONE: f64 = (1 << T_FRACTION) as f64;
-/// Preactivation beyond which the tables saturate.
-const Z_LIMIT: f64 = 8.0;
 /// Q8 units of a logit of one, and of one log2 unit of a feature.
 const Q8: f64 = 256.0;
 /// Frames of the built-in test vector.
@@ -107,14 +97,38 @@ pub fn export(model: &TrainedModel, options: &ExportOptions) -> Result<ImageByte
     };
     let split = Split::new(meta.activation_bits, msb_bits, true)
         .context("activation bits and digit bits are out of range (2 to 8, 1 to B)")?;
+    let recurrent = Recurrent {
+        kind: meta.kind,
+        inputs: meta.inputs,
+        hidden: meta.hidden,
+        split,
+        weight_bits: meta.weight_bits,
+        test: GateTest::Within,
+        group: meta.gate_group,
+        w_x: &model.w_x,
+        w_h: &model.w_h,
+        bias: &model.bias,
+        threshold: &model.threshold,
+        scale_x: model.scale_x,
+        scale_h: model.scale_h,
+    };
+    let projection = Projection {
+        inputs: meta.hidden,
+        outputs: model.head_outputs(),
+        split,
+        weight_bits: meta.weight_bits,
+        weights: &model.head_w,
+        bias: &model.head_b,
+        scale: model.scale_h,
+    };
     let pool = PoolSpec {
         classes: meta.labels.len(),
         window: meta.window,
     };
     let spec = ImageSpec {
         layers: vec![
-            LayerSpec::Lstm(lstm(model, split, options)?),
-            LayerSpec::Dense(head(model, split, options)?),
+            LayerSpec::Lstm(lstm(&recurrent, options)?),
+            LayerSpec::Dense(dense(&projection, options)?),
             match meta.readout {
                 Readout::Mean => LayerSpec::MeanPool(pool),
                 Readout::Attention => LayerSpec::AttentionPool(pool),
@@ -127,187 +141,6 @@ pub fn export(model: &TrainedModel, options: &ExportOptions) -> Result<ImageByte
         test_frames: test_frames(TEST_FRAMES, meta.inputs, split.range()),
     };
     build(&spec, options.target)
-}
-
-/// Integer weights, biases and requantisations of rows that share a unit.
-struct Rows {
-    weights: Vec<i8>,
-    bias: Vec<i32>,
-    /// Real value of one accumulator unit, per row.
-    units: Vec<f64>,
-}
-
-fn quantise(weights: &[f32], bias: &[f32], columns: usize, bits: u8, scale: f32) -> Rows {
-    let max = ((1i32 << (bits - 1)) - 1) as f32;
-    let (codes, scales) = quantise_rows(weights, columns, max);
-    let units: Vec<f64> = (scales.iter().map(|s| f64::from(*s) * f64::from(scale))).collect();
-    let limit = f64::from(MAX_BIAS);
-    Rows {
-        weights: codes.iter().map(|&c| c as i8).collect(),
-        bias: (bias.iter().zip(&units))
-            .map(|(b, u)| (f64::from(*b) / u).round().clamp(-limit, limit) as i32)
-            .collect(),
-        units,
-    }
-}
-
-fn lstm(model: &TrainedModel, split: Split, options: &ExportOptions) -> Result<LstmSpec> {
-    let meta = &model.meta;
-    let (inputs, hidden) = (meta.inputs, meta.hidden);
-    let columns = inputs + hidden;
-    let joined = join_columns(
-        (&model.w_x, inputs),
-        (&model.w_h, hidden),
-        model.scale_x,
-        model.scale_h,
-    );
-    let rows = quantise_recurrent(
-        &joined,
-        &model.bias,
-        columns,
-        meta.weight_bits,
-        model.scale_h,
-        split,
-    );
-    let (rows, doublings) = refined(rows, model.scale_h, split, columns);
-    let units: Vec<f64> = rows.units(model.scale_h).collect();
-    let pre = if rows.narrow {
-        split.shift()
-    } else {
-        wide_shift(&units)
-    };
-    // Real value of one unit of the predictions, per row.
-    let steps: Vec<f64> = (units.iter().map(|u| u * f64::from(1u32 << pre))).collect();
-    let gate = if meta.kind == ModelKind::Gated && options.gates == Gates::Learned {
-        LstmGateSpec {
-            kind: GateKind::Within,
-            group: meta.gate_group.rows(),
-            // |a| < t for an integer a, as for the real numbers behind it.
-            thresholds: by_unit(hidden, |row| {
-                let t = (f64::from(model.threshold[row]) / steps[row]).ceil();
-                t.clamp(0.0, f64::from(i16::MAX)) as i16
-            }),
-        }
-    } else {
-        LstmGateSpec::open()
-    };
-    let (mult, post) = multipliers(&steps)?;
-    let hidden_requant =
-        hidden_requant(1.0 / (32768.0 * f64::from(model.scale_h))).context("hidden activation")?;
-    Ok(LstmSpec {
-        inputs,
-        hidden,
-        split,
-        gate,
-        weights: by_unit(hidden, |row| &rows.codes[row * columns..][..columns])
-            .concat()
-            .iter()
-            .map(|&c| c as i8)
-            .collect(),
-        bias: by_unit(hidden, |row| rows.bias[row]),
-        pre,
-        mult: by_unit(hidden, |row| mult[row]),
-        post,
-        hidden_requant,
-        copies: options.copies,
-        weight_bits: options.weight_bits(meta.weight_bits + doublings),
-    })
-}
-
-/// Largest unit of a prediction that a multiplier below 2^15 brings to Q20.
-const LARGEST_STEP: f64 = 1.0 / 32.0;
-
-/// The same rows in halves, quarters, ... of their units, if these are too
-/// coarse for the multipliers: few bits of weights and activations make them
-/// so. Every number doubles, so nothing that is computed changes; the doublings
-/// are the bits that the weights gain.
-fn refined(
-    mut rows: RecurrentRows,
-    scale_h: f32,
-    split: Split,
-    columns: usize,
-) -> (RecurrentRows, u8) {
-    let mut doublings = 0;
-    loop {
-        let largest = rows.units(scale_h).fold(0.0, f64::max);
-        let pre = if rows.narrow { split.shift() } else { 0 };
-        let fits = rows.codes.iter().all(|c| c.abs() <= 63.0);
-        if largest * f64::from(1u32 << pre) < LARGEST_STEP || !fits {
-            return (rows, doublings);
-        }
-        rows.codes.iter_mut().for_each(|c| *c *= 2.0);
-        rows.scales.iter_mut().for_each(|s| *s /= 2.0);
-        rows.bias.iter_mut().for_each(|b| *b *= 2);
-        let sums = rows.codes.chunks(columns).zip(&rows.bias);
-        rows.narrow &= { sums }.all(|(row, &b)| narrow_sum(row, b, split) <= NARROW_LIMIT);
-        doublings += 1;
-    }
-}
-
-/// From the trainer's order of rows, gate after gate, to the runtime's, unit
-/// after unit.
-fn by_unit<T>(hidden: usize, of_row: impl Fn(usize) -> T) -> Vec<T> {
-    (0..4 * hidden)
-        .map(|k| of_row(k % 4 * hidden + k / 4))
-        .collect()
-}
-
-/// The shift that brings every row's accumulator to 16 bits, up to where the
-/// tables end.
-fn wide_shift(units: &[f64]) -> u8 {
-    let smallest = units.iter().copied().fold(f64::MAX, f64::min);
-    (Z_LIMIT / smallest / 32767.0)
-        .log2()
-        .ceil()
-        .clamp(0.0, 24.0) as u8
-}
-
-/// Multipliers and their common shift: from one unit of every row's
-/// prediction to Q20.
-fn multipliers(steps: &[f64]) -> Result<(Vec<u16>, u8)> {
-    let largest = steps.iter().copied().fold(0.0, f64::max) * T_ONE;
-    ensure!(
-        largest.is_finite() && largest > 0.0 && largest < 32767.0,
-        "LSTM: one step of a prediction stands for {}; beyond 1/32 the weights are degenerate: \
-         train again, with less learning rate or more weight decay",
-        largest / T_ONE
-    );
-    let post = (32767.0 / largest).log2().floor().clamp(0.0, 15.0) as u8;
-    let factor = T_ONE * f64::from(1u32 << post);
-    let mult = steps.iter().map(|s| (s * factor).round() as u16).collect();
-    Ok((mult, post))
-}
-
-/// The requantisation of a number below one, Q15, without a shift before.
-fn hidden_requant(factor: f64) -> Result<Requant> {
-    let requant = requant(factor, 32767.0)?;
-    ensure!(requant.pre == 0, "its scale is out of range");
-    Ok(requant)
-}
-
-fn head(model: &TrainedModel, split: Split, options: &ExportOptions) -> Result<DenseSpec> {
-    let meta = &model.meta;
-    let rows = quantise(
-        &model.head_w,
-        &model.head_b,
-        meta.hidden,
-        meta.weight_bits,
-        model.scale_h,
-    );
-    Ok(DenseSpec {
-        inputs: meta.hidden,
-        outputs: model.head_outputs(),
-        split,
-        gate: GateSpec::open(),
-        weights: rows.weights,
-        bias: rows.bias,
-        requant: (rows.units.iter())
-            .map(|u| requant(u * Q8, 128.0 / u))
-            .collect::<Result<Vec<Requant>>>()
-            .context("head")?,
-        output: DenseOutput::Logits,
-        weight_bits: options.weight_bits(meta.weight_bits),
-    })
 }
 
 fn audio(model: &TrainedModel, split: Split) -> Result<AudioSpec> {
@@ -361,31 +194,4 @@ pub(crate) fn test_frames(frames: usize, width: usize, (low, high): (i16, i16)) 
     (0..frames)
         .map(|_| (0..width).map(|_| next()).collect())
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn coarse_rows_are_counted_in_parts_of_their_units() {
-        let split = Split::new(4, 4, true).expect("a split");
-        let rows = RecurrentRows {
-            codes: vec![7.0, -3.0, 1.0, 0.0],
-            scales: vec![0.5, 0.25],
-            bias: vec![3, -2],
-            narrow: true,
-        };
-        let (refined_rows, doublings) = refined(rows.clone(), 0.25, split, 2);
-        // 0.5 * 0.25 = 1/8 is above 1/32 until it is halved three times.
-        assert_eq!(doublings, 3);
-        assert_eq!(refined_rows.codes, [56.0, -24.0, 8.0, 0.0]);
-        assert_eq!(refined_rows.bias, [24, -16]);
-        assert_eq!(refined_rows.scales, [0.0625, 0.03125]);
-        let fine = RecurrentRows {
-            scales: vec![0.01, 0.01],
-            ..rows
-        };
-        assert_eq!(refined(fine.clone(), 0.25, split, 2), (fine, 0));
-    }
 }

@@ -10,6 +10,7 @@ pub mod export;
 pub mod fsio;
 pub mod image;
 pub mod inspect;
+pub mod language;
 pub mod mel;
 pub mod model;
 pub mod network;

@@ -79,6 +79,29 @@ impl GateGroup {
     }
 }
 
+/// The test that a row's prediction has to pass for its update.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GateTest {
+    /// `|z_hb| < t`: what a sigmoid or tanh saturates needs no more precision.
+    #[default]
+    Within,
+    /// `z_hb > t`: the published test of layers before a ReLU.
+    Above,
+}
+
+/// How a signed code is cut into its digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SplitKind {
+    /// The digit is the nearest: codes around zero have a digit of zero. What
+    /// the runtime computes.
+    #[default]
+    Rounded,
+    /// The digit is the upper bits: small negative codes have a digit of -1.
+    Truncated,
+}
+
 /// Accuracy and cost measured by the trainer's own forward pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TrainedMetrics {

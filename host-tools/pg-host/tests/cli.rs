@@ -211,3 +211,39 @@ fn benches_name_their_cores() {
     let error = refused(&["bench", "--clips", "0"]);
     assert!(error.contains("need frames"), "{error}");
 }
+
+#[cfg(feature = "train")]
+#[test]
+fn bad_texts_are_refused_by_name() {
+    let folder = tempfile::tempdir().expect("folder");
+    let data = folder.path().to_str().expect("utf-8");
+    let out = folder.path().join("out");
+    let put = |name: &str, text: &[u8]| {
+        std::fs::write(folder.path().join(name), text).expect("write");
+    };
+    let error = || {
+        let out = out.to_str().expect("utf-8");
+        refused(&["train", "ptb-lstm300", "--data", data, "--out", out])
+    };
+    assert!(error().contains("ptb.train.txt"));
+    put("ptb.train.txt", b"a b c\n");
+    put("ptb.valid.txt", b"");
+    put("ptb.test.txt", b"a b\n");
+    let empty = error();
+    assert!(empty.contains("ptb.valid.txt has no words"), "{empty}");
+    put("ptb.valid.txt", b"a\nb zebra\n");
+    let word = error();
+    assert!(word.contains("\"zebra\", line 2"), "{word}");
+    put("ptb.valid.txt", b"a\nb\n");
+    let short = error();
+    assert!(short.contains("training.batch"), "{short}");
+    assert!(!out.join("model.safetensors").exists());
+
+    let runs = refused(&["reproduce", "ptb", "--runs", data]);
+    assert!(runs.contains("has no runs"), "{runs}");
+    let model = folder.path().join("model.safetensors");
+    std::fs::write(&model, b"not a model").expect("write");
+    let model = model.to_str().expect("utf-8");
+    let error = refused(&["eval", model, "--data", data]);
+    assert!(error.contains("not a language model"), "{error}");
+}

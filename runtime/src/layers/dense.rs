@@ -95,16 +95,19 @@ impl<'a> Dense<'a> {
         self.weights.row_columns() / 4
     }
 
-    pub(crate) fn scratch_words(&self) -> usize {
+    /// Words of scratch within a step.
+    #[must_use]
+    pub fn scratch_words(&self) -> usize {
         let columns = 4 * self.digit_words();
         let largest = self.split.range().1 as u32;
         2 * self.digit_words()
             + 2 * Operand::words(self.weights.target(), self.weights.bits(), columns, largest)
     }
 
-    /// One step over `input` codes; `write` receives each output's
-    /// requantised value in order. Counts are complete only if `COUNT`.
-    pub(crate) fn step<const COUNT: bool>(
+    /// One step over as many `input` codes as [`Self::inputs`]; `write` receives
+    /// each output's requantised value in order. `scratch` has
+    /// [`Self::scratch_words`] words. Counts are complete only if `COUNT`.
+    pub fn step<const COUNT: bool>(
         &self,
         mut scratch: &mut [u32],
         input: &[i8],

@@ -6,6 +6,7 @@ use pg_host::export::{ExportOptions, Gates, export};
 use pg_host::fsio;
 use pg_host::image::{ImageBytes, LayerSpec, WeightCopies, build, unpack};
 use pg_host::inspect::inspect;
+use pg_host::language::LanguageModel;
 use pg_host::model::TrainedModel;
 use pg_host::network::{self, model::ImageModel};
 use pg_runtime::layout::{Target, WeightBits};
@@ -140,6 +141,11 @@ impl Export {
         if ImageModel::recognises(&bytes) {
             return self.pictures();
         }
+        ensure!(
+            !LanguageModel::recognises(&bytes),
+            "a language model has no image: the format has no embeddings; `pg-host eval` computes \
+             the trained model as integers"
+        );
         let model = TrainedModel::load(&self.model)?;
         let mut options = ExportOptions {
             copies: self.copies.into(),

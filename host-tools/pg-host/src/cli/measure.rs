@@ -5,7 +5,9 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use pg_host::data::{Dataset, Split, images, read_clip};
+use pg_host::export::Gates;
 use pg_host::image::ImageBytes;
+use pg_host::language::{self, IntegerModel, LanguageModel};
 use pg_host::model::TrainedModel;
 use pg_host::network::model::ImageModel;
 use pg_host::network::report::NetworkReport;
@@ -13,7 +15,8 @@ use pg_host::spotter::{Spotter, arena};
 use pg_host::{eval, inspect, stream};
 use pg_runtime::audio::SAMPLE_RATE;
 use pg_runtime::probe::NoProbe;
-use std::path::PathBuf;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 
 /// A split by name.
 pub fn parse_split(name: &str) -> Result<Split, String> {
@@ -25,9 +28,10 @@ pub fn parse_split(name: &str) -> Result<Split, String> {
 /// Arguments of `eval`.
 #[derive(Args)]
 pub struct Eval {
-    /// Model image.
+    /// Model image; of a language model the trained model (.safetensors), which
+    /// the runtime's layers compute as integers.
     image: PathBuf,
-    /// Directory with manifest.csv; for an image network, with CIFAR-10's
+    /// Directory with manifest.csv; for a language model, with ptb.test.txt; for an image network, with CIFAR-10's
     /// binary batches or with folders train/CLASS and val/CLASS of .jpg files.
     #[arg(long)]
     data: PathBuf,
@@ -45,6 +49,9 @@ pub struct Eval {
 
 impl Eval {
     pub fn run(self) -> Result<()> {
+        if is_trained(&self.image) {
+            return self.words();
+        }
         let image = ImageBytes::read_for_host(&self.image)?;
         if image.image()?.graph().is_some() {
             return self.pictures(&image);
@@ -52,6 +59,16 @@ impl Eval {
         let data = Dataset::open(&self.data)?;
         let bar = bar(data.split(self.split).count())?;
         let result = eval::evaluate(&image, &data, self.split, &|n| bar.inc(n));
+        bar.finish_and_clear();
+        show(&result?, self.json)
+    }
+
+    fn words(self) -> Result<()> {
+        let model = LanguageModel::load(&self.image)?;
+        let text = language::corpus::read(&self.data, self.split, &model.vocabulary()?)?;
+        let integers = IntegerModel::new(&model, Gates::Learned)?;
+        let bar = bar(text.words.len())?;
+        let result = language::evaluate(&integers, self.split, &text, &|n| bar.inc(n));
         bar.finish_and_clear();
         show(&result?, self.json)
     }
@@ -70,6 +87,22 @@ impl Eval {
         bar.finish_and_clear();
         show(&result?, self.json)
     }
+}
+
+/// Whether a path names a trained model rather than an image.
+fn is_trained(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "safetensors")
+}
+
+/// Prints what is known of a trained model.
+fn show_meta(meta: &impl Serialize, json: bool) -> Result<()> {
+    let text = if json {
+        serde_json::to_string_pretty(meta)?
+    } else {
+        toml::to_string(meta)?
+    };
+    println!("{text}");
+    Ok(())
 }
 
 fn bar(count: usize) -> Result<ProgressBar> {
@@ -191,21 +224,22 @@ pub struct Inspect {
 
 impl Inspect {
     pub fn run(self) -> Result<()> {
-        if self.image.extension().is_some_and(|e| e == "safetensors") {
+        if is_trained(&self.image) {
             let bytes = std::fs::read(&self.image)
                 .with_context(|| format!("cannot read {}", self.image.display()))?;
             if ImageModel::recognises(&bytes) {
                 let model = ImageModel::load(&self.image)?;
                 return show(&NetworkReport::of(&model)?, self.json);
             }
-            let model = TrainedModel::load(&self.image)?;
-            let text = if self.json {
-                serde_json::to_string_pretty(&model.meta)?
-            } else {
-                toml::to_string(&model.meta)?
-            };
-            println!("{text}");
-            return Ok(());
+            if LanguageModel::recognises(&bytes) {
+                let mut meta = LanguageModel::load(&self.image)?.meta;
+                if !self.json {
+                    println!("words = {}", meta.vocabulary.len());
+                    meta.vocabulary.clear();
+                }
+                return show_meta(&meta, self.json);
+            }
+            return show_meta(&TrainedModel::load(&self.image)?.meta, self.json);
         }
         let image = ImageBytes::read(&self.image)?;
         let report = inspect::inspect(&image)

@@ -8,6 +8,8 @@ mod data;
 mod export;
 mod measure;
 #[cfg(feature = "train")]
+mod reproduce;
+#[cfg(feature = "train")]
 mod train;
 
 use anyhow::{Context, Result};
@@ -28,6 +30,10 @@ enum Command {
     /// Train a model from a recipe.
     #[cfg(feature = "train")]
     Train(train::Train),
+    /// Print a published table beside the results of runs.
+    #[cfg(feature = "train")]
+    #[command(subcommand)]
+    Reproduce(reproduce::Reproduce),
     /// Turn a trained model into a model image.
     Export(export::Export),
     /// Evaluate an image on a data set: accuracy, sparsity, executed MACs.
@@ -69,6 +75,8 @@ pub fn run() -> Result<()> {
     match cli.command {
         #[cfg(feature = "train")]
         Command::Train(c) => c.run(),
+        #[cfg(feature = "train")]
+        Command::Reproduce(c) => c.run(),
         Command::Export(c) => c.run(),
         Command::Eval(c) => c.run(),
         Command::Run(c) => c.run(),

@@ -2,9 +2,11 @@
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
+use pg_host::language::LanguageModel;
 use pg_host::model::{TrainedMetrics, TrainedModel};
 use pg_host::network::model::ImageModel;
 use pg_host::train::image::{self, ImageRecipe};
+use pg_host::train::language::{self, LanguageRecipe};
 use pg_host::train::{AnyRecipe, Backend, Outcome, Recipe, TrainOptions, run, stop_on_interrupt};
 use std::path::PathBuf;
 
@@ -18,9 +20,10 @@ enum Device {
 #[derive(Args)]
 pub struct Train {
     /// `kws`, `cifar10-resnet20`, `cifar10-shiftnet20`,
-    /// `imagenet-shufflenetv2-0.5x`, or a recipe file (.toml).
+    /// `imagenet-shufflenetv2-0.5x`, `ptb-lstm300`, or a recipe file (.toml).
     recipe: String,
-    /// Directory with manifest.csv, or with the batches of CIFAR-10.
+    /// Directory with manifest.csv, with the batches of CIFAR-10, or with
+    /// ptb.train.txt, ptb.valid.txt and ptb.test.txt.
     #[arg(long, required_unless_present = "print_recipe")]
     data: Option<PathBuf>,
     /// Directory for the checkpoint, the log and the model.
@@ -86,6 +89,7 @@ impl Train {
         let finished = match &recipe {
             AnyRecipe::Kws(recipe) => keywords(recipe, &options)?,
             AnyRecipe::Image(recipe) => images(recipe, &options)?,
+            AnyRecipe::Language(recipe) => words(recipe, &options)?,
         };
         if finished {
             println!("written to {}", out.join("model.safetensors").display());
@@ -124,6 +128,27 @@ fn images(recipe: &ImageRecipe, options: &TrainOptions) -> Result<bool> {
         Outcome::Stopped => return Ok(false),
     }
     Ok(true)
+}
+
+/// Trains a language model; whether it is complete.
+fn words(recipe: &LanguageRecipe, options: &TrainOptions) -> Result<bool> {
+    match language::run(recipe, options)? {
+        Outcome::Finished(model) => report_words(&model),
+        Outcome::Stopped => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn report_words(model: &LanguageModel) {
+    let meta = &model.meta;
+    println!(
+        "epoch {} selected by validation; {} parameters; {:.0} s",
+        meta.epoch,
+        model.parameters(),
+        meta.seconds
+    );
+    println!("perplexity: valid {}", language::summary(&meta.valid));
+    println!("            test {}", language::summary(&meta.test));
 }
 
 fn report_images(model: &ImageModel) {

@@ -15,7 +15,7 @@ use serde::Serialize;
 use std::fmt;
 
 /// Counts of one layer summed over frames.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LayerWork {
     /// Kind of the layer.
     pub kind: &'static str,
@@ -68,7 +68,7 @@ impl LayerWork {
         self.dense_macs += u64::from(c.dense_macs);
     }
 
-    fn merge(&mut self, o: &Self) {
+    pub(crate) fn merge(&mut self, o: &Self) {
         self.outputs += o.outputs;
         self.open += o.open;
         self.columns += o.columns;

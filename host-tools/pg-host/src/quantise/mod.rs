@@ -23,6 +23,15 @@ pub fn quantise_rows(weights: &[f32], columns: usize, max: f32) -> (Vec<f32>, Ve
     (codes, scales)
 }
 
+/// Codes of `values` at a scale, halves rounded towards positive infinity and
+/// limited to `-limit..=limit`, as the trainer computes them.
+#[must_use]
+pub fn codes(values: &[f32], scale: f32, limit: i16) -> Vec<i8> {
+    let (inverse, limit) = (1.0 / scale, f32::from(limit));
+    let code = |v: &f32| (v * inverse + 0.5).floor().clamp(-limit, limit);
+    values.iter().map(|v| code(v) as i8).collect()
+}
+
 /// Joins input weights `[rows, inputs]` and recurrent weights `[rows, hidden]`
 /// row by row, bringing the input columns to the activation scale: an input
 /// code then stands for `scale_h`, as a hidden code does.
@@ -109,6 +118,12 @@ mod tests {
         for factor in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e9] {
             assert!(requant(factor, 1e4).is_err());
         }
+    }
+
+    #[test]
+    fn codes_round_halves_up_and_saturate() {
+        let values = [0.25, -0.25, 0.74, -0.76, 9.0, -9.0, 0.0];
+        assert_eq!(codes(&values, 0.5, 7), [1, 0, 1, -2, 7, -7, 0]);
     }
 
     #[test]

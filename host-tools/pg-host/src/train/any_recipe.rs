@@ -1,16 +1,21 @@
-//! A recipe of either kind.
+//! A recipe of any kind.
 use super::image::ImageRecipe;
 use super::image::recipe::BUILT_IN;
+use super::language::LanguageRecipe;
+use super::language::recipe::BUILT_IN as LANGUAGE;
 use super::recipe::Recipe;
 use anyhow::{Context, Result};
 
-/// A recipe: of a keyword model, or of an image network, which names one.
+/// A recipe: of a keyword model, of an image network, which names one, or of a
+/// language model, which has a text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AnyRecipe {
     /// Keyword spotting.
     Kws(Box<Recipe>),
     /// An image network.
     Image(Box<ImageRecipe>),
+    /// A language model.
+    Language(Box<LanguageRecipe>),
 }
 
 impl AnyRecipe {
@@ -22,6 +27,9 @@ impl AnyRecipe {
         if name == "kws" {
             return Ok(Self::Kws(Box::new(Recipe::kws()?)));
         }
+        if name == LANGUAGE.0 {
+            return Ok(Self::Language(Box::new(LanguageRecipe::parse(LANGUAGE.1)?)));
+        }
         if let Some((_, text)) = BUILT_IN.iter().find(|b| b.0 == name) {
             return Ok(Self::Image(Box::new(ImageRecipe::parse(text)?)));
         }
@@ -29,13 +37,15 @@ impl AnyRecipe {
             let names = BUILT_IN.map(|b| b.0).join(", ");
             format!(
                 "cannot read the recipe {name}; give the path of a TOML file, or a built-in one: \
-                 kws, {names}"
+                 kws, {names}, {}",
+                LANGUAGE.0
             )
         })?;
-        let has_network =
-            (toml::from_str::<toml::Table>(&text)).is_ok_and(|table| table.contains_key("network"));
-        let recipe = if has_network {
+        let table: toml::Table = toml::from_str(&text).unwrap_or_default();
+        let recipe = if table.contains_key("network") {
             ImageRecipe::parse(&text).map(|r| Self::Image(Box::new(r)))
+        } else if table.contains_key("text") {
+            LanguageRecipe::parse(&text).map(|r| Self::Language(Box::new(r)))
         } else {
             Recipe::parse(&text).map(|r| Self::Kws(Box::new(r)))
         };
@@ -50,6 +60,7 @@ impl AnyRecipe {
         Ok(match self {
             Self::Kws(r) => Self::Kws(Box::new(r.with_overrides(overrides)?)),
             Self::Image(r) => Self::Image(Box::new(r.with_overrides(overrides)?)),
+            Self::Language(r) => Self::Language(Box::new(r.with_overrides(overrides)?)),
         })
     }
 
@@ -61,6 +72,7 @@ impl AnyRecipe {
         match self {
             Self::Kws(r) => r.to_toml(),
             Self::Image(r) => r.to_toml(),
+            Self::Language(r) => r.to_toml(),
         }
     }
 }

@@ -12,6 +12,7 @@ mod checkpoint;
 mod corpus;
 mod features;
 pub mod image;
+pub mod language;
 mod lstm;
 mod math;
 mod matmul;

@@ -1,11 +1,10 @@
 //! The network: LSTM, dropout, dense head, read-out, loss.
 use super::lstm::{Call, LstmSpec, Output, Parameters, Workspace, lstm};
-use super::random::{Purpose, normal, stream, uniform};
+use super::random::{Purpose, dropout, normal, stream, uniform};
 use super::recipe::{Granularity, Recipe};
 use crate::model::Readout;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
-use rand::RngExt;
 
 /// Bound of the attention score: weights lie within `e^-4` and `e^4`.
 const SCORE_LIMIT: f32 = 4.0;
@@ -183,6 +182,7 @@ impl Network<'_> {
             spec: self.spec,
             workspace: self.workspace.clone(),
             state: batch.state.clone(),
+            mask: None,
             training: dropout_step.is_some(),
         };
         let p = |k: usize| parameters[k].clone();
@@ -250,21 +250,9 @@ impl Network<'_> {
     }
 
     fn dropout(&self, shape: [usize; 3], step: u64) -> Tensor<3> {
-        let rate = self.recipe.training.dropout;
-        let keep = 1.0 / (1.0 - rate).max(1e-6);
-        let limit = (rate * 65536.0) as u64;
         let mut rng = stream(self.recipe.seed, Purpose::Dropout, step);
         let mut mask = vec![0.0f32; shape.iter().product()];
-        for lanes in mask.chunks_mut(4) {
-            let word: u64 = rng.random();
-            for (k, v) in lanes.iter_mut().enumerate() {
-                *v = if (word >> (16 * k)) & 0xffff < limit {
-                    0.0
-                } else {
-                    keep
-                };
-            }
-        }
+        dropout(&mut rng, self.recipe.training.dropout, &mut mask);
         Tensor::from_data(TensorData::new(mask, shape), &self.device)
     }
 

@@ -54,3 +54,20 @@ pub fn pick(rng: &mut Pcg64Mcg, cumulative: &[f64]) -> usize {
         .partition_point(|c| *c <= draw)
         .min(cumulative.len().saturating_sub(1))
 }
+
+/// Fills `mask` with zeros, a share of `rate`, and with what keeps the mean of
+/// what it multiplies.
+pub fn dropout(rng: &mut Pcg64Mcg, rate: f32, mask: &mut [f32]) {
+    let keep = 1.0 / (1.0 - rate).max(1e-6);
+    let limit = (rate * 65536.0) as u64;
+    for lanes in mask.chunks_mut(4) {
+        let word: u64 = rng.random();
+        for (k, v) in lanes.iter_mut().enumerate() {
+            *v = if (word >> (16 * k)) & 0xffff < limit {
+                0.0
+            } else {
+                keep
+            };
+        }
+    }
+}

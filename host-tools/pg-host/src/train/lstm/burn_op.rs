@@ -110,6 +110,7 @@ impl LstmOps for Flex {
             batch,
             frames,
             x: slice(&x),
+            mask: call.mask.as_deref(),
             hidden,
             cell,
         };
@@ -136,7 +137,8 @@ impl LstmGradients for Flex {
         let (x, d_out) = (x.to_contiguous(), d_out.to_contiguous());
         let (n, i, h) = (call.spec.rows(), call.spec.inputs, call.spec.hidden);
         let mut tape = call.workspace.lock();
-        let grads = backward(&call.spec, &mut tape, slice(&x), slice(&d_out));
+        let mask = call.mask.as_deref();
+        let grads = backward(&call.spec, &mut tape, slice(&x), mask, slice(&d_out));
         let tensor = |v, shape: [usize; 2]| FlexTensor::from_data(TensorData::new(v, shape));
         [
             tensor(grads.w_x, [n, i]),

@@ -26,6 +26,8 @@ pub struct Call {
     pub workspace: Workspace,
     /// Hidden and cell state before the first frame, each `[B, H]`; zero when absent.
     pub state: Option<(Vec<f32>, Vec<f32>)>,
+    /// Factors of the input's codes `[B, T, I]`, for dropout; 1 when absent.
+    pub mask: Option<Vec<f32>>,
     /// Whether a backward pass follows.
     pub training: bool,
 }

@@ -8,7 +8,8 @@
 //! ```text
 //! z_hb = W (hb << s) + b      prediction
 //! z_lb = W lb                 update
-//! z    = z_hb + m * z_lb      m = 1 where |z_hb| < t ("within"), else 0;
+//! z    = z_hb + m * z_lb      m = 1 where |z_hb| < t ("within") or z_hb > t
+//!                             ("above"), else 0;
 //!                             rows of a group: 1 where it holds for any of them
 //! c    = sigmoid(z_f) * c + sigmoid(z_i) * tanh(z_g)
 //! h    = sigmoid(z_o) * tanh(c)      quantised: the next frame's code
@@ -16,7 +17,8 @@
 //!
 //! (Zhang et al., "Precision Gating", ICLR 2020, with the gate of the paper's
 //! LSTM.) Gradients: rounding and saturation pass straight through; the step
-//! `m` takes the slope of `sigmoid(alpha * (t - |z_hb|))`, optionally only
+//! `m` takes the slope of `sigmoid(alpha * (t - |z_hb|))`, or of
+//! `sigmoid(alpha * (z_hb - t))`, optionally only
 //! where the gate is open (sparse back-propagation), and within a group only
 //! for rows that decide as the group does: a row that is open because of
 //! another one could not close it by its own threshold; the split passes the
@@ -30,11 +32,13 @@ mod forward;
 mod reference;
 mod weights;
 
+pub use backward::{Grads, backward};
 pub use burn_op::lstm;
 pub use call::{Call, Output, Parameters, Workspace};
-pub use forward::Stats;
+pub use forward::{Inputs, Stats, Tape, forward};
+pub use weights::WeightView;
 
-use crate::model::GateGroup;
+use crate::model::{GateGroup, GateTest, SplitKind};
 use pg_runtime::quant::Split;
 
 /// How the LSTM computes its gate pre-activations.
@@ -63,6 +67,10 @@ pub struct LstmSpec {
     pub msb_bits: u8,
     /// Bits of a weight, 4 or 8, sign included.
     pub weight_bits: u8,
+    /// How codes are cut into digits.
+    pub digits: SplitKind,
+    /// Which predictions get the update pass.
+    pub test: GateTest,
     /// Slope of the surrogate gradient of the gate, per unit of `z`.
     pub alpha: f32,
     /// Let the gate's gradient pass only where the gate is open.
@@ -74,6 +82,8 @@ pub struct LstmSpec {
     pub temporal: f32,
     /// Compute the gradient of the input scale.
     pub learn_input_scale: bool,
+    /// Compute the gradient of the input.
+    pub input_gradient: bool,
 }
 
 impl LstmSpec {
@@ -119,6 +129,33 @@ impl LstmSpec {
         (1u32 << (self.activation_bits - self.msb_bits)) as f32
     }
 
+    /// What is added to a code, in digits, before it is rounded down to one.
+    pub fn half(&self) -> f32 {
+        match self.digits {
+            SplitKind::Rounded => 0.5,
+            SplitKind::Truncated => 0.0,
+        }
+    }
+
+    /// How far a prediction is inside the range that opens its row; open
+    /// above 0.
+    #[inline(always)]
+    fn margin(&self, z_hb: f32, threshold: f32) -> f32 {
+        match self.test {
+            GateTest::Within => threshold - z_hb.abs(),
+            GateTest::Above => z_hb - threshold,
+        }
+    }
+
+    /// Slopes of [`Self::margin`] by the prediction and by the threshold.
+    #[inline(always)]
+    fn slopes(&self, z_hb: f32) -> (f32, f32) {
+        match self.test {
+            GateTest::Within => (-sign(z_hb), 1.0),
+            GateTest::Above => (1.0, -1.0),
+        }
+    }
+
     /// Whether codes are rounded at all.
     pub fn quantised(&self) -> bool {
         self.arithmetic != Arithmetic::Float
@@ -127,6 +164,18 @@ impl LstmSpec {
     /// Whether there is a gate.
     pub fn gated(&self) -> bool {
         self.arithmetic == Arithmetic::Gated
+    }
+}
+
+/// Slope of the magnitude, zero at zero.
+#[inline(always)]
+fn sign(v: f32) -> f32 {
+    if v > 0.0 {
+        1.0
+    } else if v < 0.0 {
+        -1.0
+    } else {
+        0.0
     }
 }
 

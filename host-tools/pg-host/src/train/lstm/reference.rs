@@ -6,6 +6,7 @@
 use super::call::{Call, Output, Parameters};
 use super::weights::{WeightView, integers};
 use super::{CELL_LIMIT, LstmSpec, Stats, Z_LIMIT};
+use crate::model::GateTest;
 use burn::tensor::activation::{sigmoid, tanh};
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -32,7 +33,7 @@ fn codes(x: Tensor<2>, scale: Tensor<2>, max: f32) -> Tensor<2> {
 /// is `real`. The digit carries the gradient of the whole, the rest none.
 fn split(spec: &LstmSpec, code: &Tensor<2>, real: Tensor<2>, scale: &Tensor<2>) -> [Tensor<2>; 3] {
     let digit = spec.digit();
-    let hb = ((code.clone() / digit) + 0.5).floor() * digit;
+    let hb = ((code.clone() / digit) + spec.half()).floor() * digit;
     let lb = (code.clone() - hb.clone()) * scale.clone();
     [straight_through(hb.clone() * scale.clone(), real), lb, hb]
 }
@@ -118,6 +119,10 @@ pub fn lstm(x: Tensor<3>, p: Parameters, call: &Call) -> Output {
     } else {
         (x.clone(), x)
     };
+    let factors = (call.mask.as_ref()).map(|mask| {
+        let mask = TensorData::new(mask.clone(), [batch, frames, inputs]);
+        Tensor::<3>::from_data(mask, &device)
+    });
     let x = x.reshape([batch, frames, inputs]);
     let x_code = x_code.reshape([batch, frames, inputs]);
     let mut code = hidden.clone();
@@ -130,16 +135,26 @@ pub fn lstm(x: Tensor<3>, p: Parameters, call: &Call) -> Output {
     let mut counts = Counts::default();
     for frame in 0..frames {
         let at = |x: &Tensor<3>| x.clone().narrow(1, frame, 1).reshape([batch, inputs]);
+        let masked = |x: Tensor<2>| match &factors {
+            Some(mask) => x * at(mask),
+            None => x,
+        };
         let z = if spec.gated() {
-            let [x_hb, x_lb, x_digit] = split(spec, &at(&x_code), at(&x), &scale_h);
+            let digits = split(spec, &at(&x_code), at(&x), &scale_h);
+            let [x_hb, x_lb, x_digit] = digits.map(masked);
             let [h_hb, h_lb, h_digit] = split(spec, &code, hidden.clone(), &scale_h);
             let high = Tensor::cat(vec![x_hb, h_hb], 1).matmul(w.clone()) + bias.clone();
             let low = Tensor::cat(vec![x_lb, h_lb], 1).matmul(w.clone());
             // A prediction can be zero exactly, where |z| has no slope; here it
             // is zero but for rounding.
-            let size = high.clone().abs();
-            let sloped = size.clone().detach().greater_elem(ROUNDING).float();
-            let margin = p.threshold.clone() - size * sloped;
+            let margin = match spec.test {
+                GateTest::Within => {
+                    let size = high.clone().abs();
+                    let sloped = size.clone().detach().greater_elem(ROUNDING).float();
+                    p.threshold.clone() - size * sloped
+                }
+                GateTest::Above => high.clone() - p.threshold.clone(),
+            };
             let own = margin.clone().detach().greater_elem(0.0).float();
             let hard = spread(spec, own.clone());
             if !call.training {
@@ -157,7 +172,7 @@ pub fn lstm(x: Tensor<3>, p: Parameters, call: &Call) -> Output {
             let mask = hard + soft;
             high + mask * low
         } else {
-            Tensor::cat(vec![at(&x), hidden.clone()], 1).matmul(w.clone()) + bias.clone()
+            Tensor::cat(vec![masked(at(&x)), hidden.clone()], 1).matmul(w.clone()) + bias.clone()
         };
         let z = if spec.quantised() {
             saturate(z, Z_LIMIT)

@@ -16,6 +16,19 @@ pub enum Mode {
     Pg,
 }
 
+impl Mode {
+    /// The mode as recipes and logs call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Float => "float",
+            Self::Uniform => "uniform",
+            Self::FixedThreshold => "fixed-threshold",
+            Self::Pg => "pg",
+        }
+    }
+}
+
 /// Rows that share a threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -11,7 +11,7 @@ pub use fields::{
 pub(in crate::train) use overrides::overridden;
 
 use super::lstm::{Arithmetic, LstmSpec};
-use crate::model::ModelKind;
+use crate::model::{GateTest, ModelKind, SplitKind};
 use anyhow::{Context, Result};
 
 /// The built-in keyword-spotting recipe.
@@ -119,6 +119,9 @@ impl Recipe {
                 self.pressure.temporal_float
             },
             learn_input_scale: self.model.learn_input_scale,
+            digits: SplitKind::Rounded,
+            test: GateTest::Within,
+            input_gradient: false,
         }
     }
 }

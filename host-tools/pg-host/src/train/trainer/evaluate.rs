@@ -5,7 +5,6 @@ use crate::train::corpus::Examples;
 use crate::train::features::FRAMES;
 use crate::train::network::{Batch, Values, decisions, tensors};
 use crate::train::progress::Progress;
-use crate::train::recipe::Mode;
 use crate::train::tally::{Record, Tally, append, rounded};
 use anyhow::Result;
 
@@ -38,7 +37,7 @@ impl Trainer<'_> {
         let record = Record {
             epoch,
             part: if quantised {
-                mode_name(self.recipe.mode)
+                self.recipe.mode.name()
             } else {
                 "float"
             }
@@ -96,15 +95,5 @@ impl Trainer<'_> {
             balanced: rounded(recalls.iter().sum::<f64>() / recalls.len().max(1) as f64),
             ..tally.metrics()
         }
-    }
-}
-
-/// A mode as the log calls it.
-fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Float => "float",
-        Mode::Uniform => "uniform",
-        Mode::FixedThreshold => "fixed-threshold",
-        Mode::Pg => "pg",
     }
 }

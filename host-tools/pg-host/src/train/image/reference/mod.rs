@@ -208,8 +208,8 @@ impl Run<'_> {
         };
         let clip: Tensor<4> = self.vector(at..at + 1).reshape([1, 1, 1, 1]);
         let (low, high) = if format.signed {
-            let half = f32::from(1u16 << (format.bits - 1));
-            (-half, half - 1.0)
+            let most = f32::from((1u16 << (format.bits - 1)) - 1);
+            (-most, most)
         } else {
             (0.0, f32::from((1u16 << format.bits) - 1))
         };

@@ -1,6 +1,6 @@
 //! One frame: gate, nonlinearities, cell and the next hidden codes.
 use super::gate::gate;
-use super::inputs::split;
+use super::inputs::Cut;
 use super::tape::Shard;
 use crate::train::lstm::weights::Prepared;
 use crate::train::lstm::{CELL_LIMIT, LstmSpec, Z_LIMIT};
@@ -106,12 +106,12 @@ impl Shard {
             if spec.quantised() {
                 let (scale, inverse, max) =
                     (weights.scale_h, 1.0 / weights.scale_h, spec.code_max());
-                let digit = spec.digit();
                 if spec.gated() {
+                    let cut = Cut::of(spec);
                     let lb_next = &mut self.h_lb[next..next + h];
                     for k in 0..h {
                         let code = round_half_up(result[k] * inverse).clamp(-max, max);
-                        let (high, low) = split(code, digit, 1.0 / digit);
+                        let (high, low) = cut.split(code);
                         changed += u32::from(high != hb[k]);
                         entries += (high - hb[k]).abs();
                         hb_next[k] = high;

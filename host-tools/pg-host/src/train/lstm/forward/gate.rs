@@ -17,7 +17,11 @@ pub(in crate::train::lstm) fn group_masks(
     let gates = z_hb.chunks_exact(spec.hidden);
     for (z_hb, threshold) in gates.zip(threshold.chunks_exact(spec.hidden)) {
         for ((mask, z), t) in masks.iter_mut().zip(z_hb).zip(threshold) {
-            *mask = if z.abs() < *t { 1.0 } else { *mask };
+            *mask = if spec.margin(*z, *t) > 0.0 {
+                1.0
+            } else {
+                *mask
+            };
         }
     }
     if units > 1 {
@@ -89,7 +93,7 @@ fn rows(
     let mut open = 0.0f32;
     for k in 0..n {
         let (high, low) = (z_hb[k], z_lb[k]);
-        let margin = threshold[k] - high.abs();
+        let margin = spec.margin(high, threshold[k]);
         let own = if margin > 0.0 { 1.0 } else { 0.0 };
         let mask = mask(own, k);
         open += mask;

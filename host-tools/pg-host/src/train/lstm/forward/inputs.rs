@@ -13,17 +13,39 @@ pub struct Inputs<'a> {
     pub frames: usize,
     /// Normalised features `[B, T, I]`.
     pub x: &'a [f32],
+    /// Factors of the features' codes `[B, T, I]`, for dropout; `None` is 1.
+    pub mask: Option<&'a [f32]>,
     /// Hidden state before the first frame, `[B, H]`; `None` is zero.
     pub hidden: Option<&'a [f32]>,
     /// Cell state before the first frame, `[B, H]`; `None` is zero.
     pub cell: Option<&'a [f32]>,
 }
 
-/// Splits a code into the value of its digit and the rest; `digit = 2^(B - B_hb)`.
-#[inline(always)]
-pub(super) fn split(code: f32, digit: f32, inverse: f32) -> (f32, f32) {
-    let hb = round_half_up(code * inverse) * digit;
-    (hb, code - hb)
+/// How codes are cut into digits.
+#[derive(Clone, Copy)]
+pub(super) struct Cut {
+    /// Value of one unit of the digit, `2^(B - B_hb)`.
+    digit: f32,
+    inverse: f32,
+    half: f32,
+}
+
+impl Cut {
+    pub(super) fn of(spec: &LstmSpec) -> Self {
+        let digit = spec.digit();
+        Self {
+            digit,
+            inverse: 1.0 / digit,
+            half: spec.half(),
+        }
+    }
+
+    /// The value of a code's digit, and the rest.
+    #[inline(always)]
+    pub(super) fn split(self, code: f32) -> (f32, f32) {
+        let hb = (code * self.inverse + self.half).floor() * self.digit;
+        (hb, code - hb)
+    }
 }
 
 /// [`Shard::load_inputs`], compiled for the processor it runs on.
@@ -65,7 +87,7 @@ impl Shard {
     ) {
         let (r, t, i) = (self.clips, inputs.frames, spec.inputs);
         let (inverse, max) = (1.0 / weights.scale_x, spec.code_max());
-        let digit = spec.digit();
+        let cut = Cut::of(spec);
         let (mut changed, mut entries) = (0u32, 0u64);
         for clip in 0..r {
             for frame in 0..t {
@@ -84,7 +106,7 @@ impl Shard {
                         let lb = &mut self.x_lb[at..at + i];
                         for ((hb, lb), x) in now.iter_mut().zip(lb).zip(source) {
                             let q = round_half_up(x * inverse).clamp(-max, max);
-                            (*hb, *lb) = split(q, digit, 1.0 / digit);
+                            (*hb, *lb) = cut.split(q);
                         }
                         // Before the first frame every digit is zero.
                         let mut steps = 0.0f32;
@@ -100,7 +122,14 @@ impl Shard {
                                 steps += (a - b).abs();
                             }
                         }
-                        entries += (steps / digit) as u64;
+                        entries += (steps / cut.digit) as u64;
+                    }
+                }
+                if let Some(mask) = inputs.mask {
+                    let mask = &mask[((start + clip) * t + frame) * i..][..i];
+                    scale(&mut self.x_hb[at..at + i], mask);
+                    if spec.gated() {
+                        scale(&mut self.x_lb[at..at + i], mask);
                     }
                 }
             }
@@ -130,7 +159,7 @@ impl Shard {
             }
             return;
         };
-        let max = spec.code_max();
+        let (max, cut) = (spec.code_max(), Cut::of(spec));
         for (k, value) in hidden.iter().enumerate() {
             let code = if spec.quantised() {
                 round_half_up(value / weights.scale_h).clamp(-max, max)
@@ -138,10 +167,16 @@ impl Shard {
                 *value
             };
             if spec.gated() {
-                (self.h_hb[k], self.h_lb[k]) = split(code, spec.digit(), 1.0 / spec.digit());
+                (self.h_hb[k], self.h_lb[k]) = cut.split(code);
             } else {
                 self.h_hb[k] = code;
             }
         }
     }
+}
+
+/// Multiplies values by factors.
+#[inline(always)]
+fn scale(values: &mut [f32], factors: &[f32]) {
+    values.iter_mut().zip(factors).for_each(|(v, f)| *v *= f);
 }

@@ -23,19 +23,22 @@ use frame::Frame;
 use inputs::LoadInputs;
 use rayon::prelude::*;
 
-/// Clips one thread carries through the sequence.
+/// Most clips that one thread carries through the sequence.
 const SHARD: usize = 25;
+/// Fewest clips of a shard where a batch could do with one: a product over
+/// fewer reads the weights for too little.
+const SMALL_SHARD: usize = 8;
 
 /// Clips of each shard of a batch.
 fn shard_sizes(batch: usize) -> Vec<usize> {
-    let count = batch.div_ceil(SHARD).max(1);
+    let count = (batch.div_ceil(SHARD)).max((batch / SMALL_SHARD).clamp(1, 2));
     (0..count)
         .map(|s| (s + 1) * batch / count - s * batch / count)
         .collect()
 }
 
 /// Runs the layer over a batch and writes the (fake-quantised) hidden states
-/// `[B, T, H]` to `out`. `tape` then holds what [`super::backward`] needs;
+/// `[B, T, H]` to `out`. `tape` then holds what [`super::backward()`] needs;
 /// `training = false` skips what only the backward pass would use.
 ///
 /// # Panics
@@ -53,6 +56,10 @@ pub fn forward(
         inputs.x.len(),
         batch * frames * spec.inputs,
         "features have another shape"
+    );
+    assert!(
+        inputs.mask.is_none_or(|m| m.len() == inputs.x.len()),
+        "mask has another shape"
     );
     assert_eq!(
         out.len(),
