@@ -1,0 +1,260 @@
+//! Digits by weights of 8 bits.
+//!
+//! `vpmaddubsw` adds pairs of products in 16 bits; [`Fold`] says how many vectors of
+//! them can be added before they are widened.
+
+use super::Product;
+use crate::sddmm::element::Fold;
+use crate::sddmm::{Mask, Operands, Patches};
+use core::arch::x86_64::*;
+use std::ops::Range;
+
+/// Outputs that share the weights of a row.
+const GROUP: usize = 8;
+const FOUR: usize = 4;
+/// Digits of a vector.
+const LANES: usize = 32;
+/// Digits of half a vector.
+const HALF: usize = LANES / 2;
+
+/// See [`crate::sddmm::element::sealed::Sealed::tile`]; only where the instructions are
+/// [`super::available`].
+pub fn tile<'a>(
+    operands: &Operands<'_, u8>,
+    mask: &Mask,
+    part: Range<usize>,
+    row: usize,
+    out: impl Iterator<Item = &'a mut [i32]>,
+) {
+    let patches = operands.plan.patches;
+    // SAFETY: the processor has the instructions; the sizes were compared.
+    unsafe {
+        match (operands.fold, patches.runs, patches.length) {
+            (Fold::Patch, 3, 48) => super::tile(&Held(patches), operands, mask, &part, row, out),
+            (Fold::Patch, 3, 96) => super::tile(
+                &Runs::<3, 96, PATCH>(patches),
+                operands,
+                mask,
+                &part,
+                row,
+                out,
+            ),
+            (Fold::Patch, 3, 192) => super::tile(
+                &Runs::<3, 192, PATCH>(patches),
+                operands,
+                mask,
+                &part,
+                row,
+                out,
+            ),
+            (Fold::Patch, ..) => super::tile(
+                &Runs::<0, 0, PATCH>(patches),
+                operands,
+                mask,
+                &part,
+                row,
+                out,
+            ),
+            (Fold::Run, ..) => {
+                super::tile(&Runs::<0, 0, RUN>(patches), operands, mask, &part, row, out)
+            }
+            (Fold::Vector, ..) => super::tile(
+                &Runs::<0, 0, VECTOR>(patches),
+                operands,
+                mask,
+                &part,
+                row,
+                out,
+            ),
+        }
+    }
+}
+
+const PATCH: u8 = Fold::Patch as u8;
+const RUN: u8 = Fold::Run as u8;
+const VECTOR: u8 = Fold::Vector as u8;
+
+/// `RUNS` runs of `LENGTH` digits, or, where they are 0, those of the patches.
+struct Runs<const RUNS: usize, const LENGTH: usize, const FOLD: u8>(Patches);
+
+impl<const RUNS: usize, const LENGTH: usize, const FOLD: u8> Product<u8, GROUP>
+    for Runs<RUNS, LENGTH, FOLD>
+{
+    type Row = *const i8;
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn row(&self, weights: *const i8) -> *const i8 {
+        weights
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn group<const N: usize>(
+        &self,
+        weights: *const i8,
+        patches: [*const u8; N],
+    ) -> [i32; GROUP] {
+        let (runs, length) = match RUNS {
+            0 => (self.0.runs, self.0.length),
+            _ => (RUNS, LENGTH),
+        };
+        let mut sums = Sums {
+            narrow: [_mm256_setzero_si256(); N],
+            wide: [_mm256_setzero_si256(); N],
+        };
+        for run in 0..runs {
+            let weights = weights.wrapping_add(run * length);
+            let patches = patches.map(|patch| patch.wrapping_add(run * self.0.stride));
+            let mut at = 0;
+            while at + LANES <= length {
+                // SAFETY: the caller's promise, for every digit of a run.
+                unsafe {
+                    let w = _mm256_loadu_si256(weights.add(at).cast());
+                    let x = patches.map(|patch| _mm256_loadu_si256(patch.add(at).cast()));
+                    sums.add(w, x);
+                }
+                if FOLD == VECTOR {
+                    sums.widen();
+                }
+                at += LANES;
+            }
+            if at + HALF <= length {
+                // SAFETY: as above.
+                unsafe {
+                    let half = |p: *const u8| _mm256_zextsi128_si256(_mm_loadu_si128(p.cast()));
+                    let x = patches.map(|patch| half(patch.add(at)));
+                    sums.add(half(weights.add(at).cast()), x);
+                }
+                if FOLD == VECTOR {
+                    sums.widen();
+                }
+                at += HALF;
+            }
+            if at < length {
+                // SAFETY: as above; behind a run nothing is read.
+                unsafe {
+                    let some = |p: *const u8| {
+                        let mut digits = [0u8; HALF];
+                        p.copy_to_nonoverlapping(digits.as_mut_ptr(), length - at);
+                        _mm256_zextsi128_si256(_mm_loadu_si128(digits.as_ptr().cast()))
+                    };
+                    let x = patches.map(|patch| some(patch.add(at)));
+                    sums.add(some(weights.add(at).cast()), x);
+                }
+                if FOLD == VECTOR {
+                    sums.widen();
+                }
+            }
+            if FOLD == RUN {
+                sums.widen();
+            }
+        }
+        if FOLD == PATCH {
+            sums.widen();
+        }
+        let mut all = [_mm256_setzero_si256(); GROUP];
+        all[..N].copy_from_slice(&sums.wide);
+        totals(all)
+    }
+}
+
+/// Three runs of a vector and a half: 3 x 3 pixels of 16 channels. All weights of a row
+/// stay in registers, so that outputs need not be interleaved to share them.
+struct Held(Patches);
+
+impl Product<u8, FOUR> for Held {
+    type Row = [(__m256i, __m128i); 3];
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn row(&self, weights: *const i8) -> Self::Row {
+        core::array::from_fn(|run| {
+            let run = weights.wrapping_add(run * (LANES + HALF));
+            // SAFETY: the caller's promise.
+            unsafe {
+                let half = _mm_loadu_si128(run.add(LANES).cast());
+                (_mm256_loadu_si256(run.cast()), half)
+            }
+        })
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn group<const N: usize>(&self, row: Self::Row, patches: [*const u8; N]) -> [i32; FOUR] {
+        let mut all = [_mm256_setzero_si256(); FOUR];
+        let ones = _mm256_set1_epi16(1);
+        for (sum, patch) in all.iter_mut().zip(patches) {
+            let parts: [_; 3] = core::array::from_fn(|run| {
+                let (whole, half) = row[run];
+                let patch = patch.wrapping_add(run * self.0.stride);
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let x = _mm256_loadu_si256(patch.cast());
+                    let y = _mm_loadu_si128(patch.add(LANES).cast());
+                    let y = _mm256_zextsi128_si256(_mm_maddubs_epi16(y, half));
+                    _mm256_add_epi16(_mm256_maddubs_epi16(x, whole), y)
+                }
+            });
+            let narrow = _mm256_add_epi16(_mm256_add_epi16(parts[0], parts[1]), parts[2]);
+            *sum = _mm256_madd_epi16(narrow, ones);
+        }
+        let sums = fours(all);
+        let sums = _mm_add_epi32(
+            _mm256_castsi256_si128(sums),
+            _mm256_extracti128_si256::<1>(sums),
+        );
+        let mut totals = [0; FOUR];
+        // SAFETY: four numbers are 16 bytes.
+        unsafe { _mm_storeu_si128(totals.as_mut_ptr().cast(), sums) };
+        totals
+    }
+}
+
+/// Sums of 16 bits, and of 32 bits.
+struct Sums<const N: usize> {
+    narrow: [__m256i; N],
+    wide: [__m256i; N],
+}
+
+impl<const N: usize> Sums<N> {
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn add(&mut self, weights: __m256i, digits: [__m256i; N]) {
+        for (sum, digits) in self.narrow.iter_mut().zip(digits) {
+            *sum = _mm256_add_epi16(*sum, _mm256_maddubs_epi16(digits, weights));
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn widen(&mut self) {
+        let ones = _mm256_set1_epi16(1);
+        for (wide, narrow) in self.wide.iter_mut().zip(&mut self.narrow) {
+            *wide = _mm256_add_epi32(*wide, _mm256_madd_epi16(*narrow, ones));
+            *narrow = _mm256_setzero_si256();
+        }
+    }
+}
+
+/// The sums over the lanes of four vectors, in each half over those of a half.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn fours(v: [__m256i; 4]) -> __m256i {
+    let pairs = |a, b| _mm256_add_epi32(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+    let (a, b) = (pairs(v[0], v[1]), pairs(v[2], v[3]));
+    _mm256_add_epi32(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b))
+}
+
+/// The sum over the lanes of each vector.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn totals([a, b, c, d, e, f, g, h]: [__m256i; GROUP]) -> [i32; GROUP] {
+    let (a, b) = (fours([a, b, c, d]), fours([e, f, g, h]));
+    let other = _mm256_permute2x128_si256::<0x21>(a, b);
+    let sums = _mm256_add_epi32(_mm256_blend_epi32::<0b1111_0000>(a, b), other);
+    let mut totals = [0; GROUP];
+    // SAFETY: eight numbers are 32 bytes.
+    unsafe { _mm256_storeu_si256(totals.as_mut_ptr().cast(), sums) };
+    totals
+}
