@@ -4,8 +4,8 @@ use super::{Mask, Operands, Patches, SddmmError, plain};
 use std::fmt::Debug;
 use std::ops::Range;
 
-/// An activation: [`f32`], or a digit without a sign, [`u8`], whose weights have
-/// 8 bits and whose sums have 32.
+/// An activation: [`f32`] with weights and sums of the same, or a digit without a sign,
+/// [`u8`] up to 127, with weights of [`i8`] and sums of [`i32`].
 pub trait Element: sealed::Sealed {}
 
 impl Element for f32 {}

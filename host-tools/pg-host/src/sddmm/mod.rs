@@ -14,10 +14,11 @@
 //! directions, so one operand is shared: eight open outputs of a row take each
 //! vector of its weights from a register. That is nine loads for eight
 //! multiplications, of either of which the processor does two a cycle: at most 89 %
-//! of what it can multiply. Every other access to the memory counts as well, the
-//! more the shorter a patch: the column, where its patch starts, the output read and
-//! written make four and a half for an output, beside twenty of vectors (16 channels
-//! in single precision). Sums over the lanes are formed for eight outputs at once.
+//! of what it can multiply in single precision, where a library reaches 90. What an
+//! output costs beside is the same for patches of every length, so that it weighs
+//! most with 16 channels: its column, where its patch starts, its share of the sums
+//! over the lanes, and the output read and written. Weights of 3 x 3 pixels of 16
+//! digits stay in registers altogether.
 //!
 //! Columns of a convolution are not gathered: a patch is as many runs of
 //! consecutive numbers as the kernel has rows, in a map with its padding, and
@@ -25,8 +26,9 @@
 //!
 //! Columns of the mask are taken tile by tile, so that the patches of a tile stay in
 //! the cache while all rows pass over them. Where few gates are open, a row has few
-//! outputs in a tile to share its weights: there the digits gain, of which a tile
-//! holds four times as many.
+//! outputs in a tile to share its weights: there digits gain most, of which a tile
+//! holds four times as many. With larger batches and few open gates the outputs are
+//! the limit, nearly all of whose cache lines are then moved for one number each.
 
 mod element;
 mod error;

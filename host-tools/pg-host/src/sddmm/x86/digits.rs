@@ -3,7 +3,7 @@
 //! `vpmaddubsw` adds pairs of products in 16 bits; [`Fold`] says how many vectors of
 //! them can be added before they are widened.
 
-use super::Product;
+use super::{Product, settle};
 use crate::sddmm::element::Fold;
 use crate::sddmm::{Mask, Operands, Patches};
 use core::arch::x86_64::*;
@@ -11,7 +11,9 @@ use std::ops::Range;
 
 /// Outputs that share the weights of a row.
 const GROUP: usize = 8;
-const FOUR: usize = 4;
+/// Outputs of a group where the weights stay in registers anyway: fewer, so that the
+/// next group is under way sooner.
+const HELD: usize = 4;
 /// Digits of a vector.
 const LANES: usize = 32;
 /// Digits of half a vector.
@@ -81,6 +83,16 @@ impl<const RUNS: usize, const LENGTH: usize, const FOLD: u8> Product<u8, GROUP>
     for Runs<RUNS, LENGTH, FOLD>
 {
     type Row = *const i8;
+    type Sums = __m256i;
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn spread(sums: __m256i) -> [i32; GROUP] {
+        let mut spread = [0; GROUP];
+        // SAFETY: eight numbers are 32 bytes.
+        unsafe { _mm256_storeu_si256(spread.as_mut_ptr().cast(), sums) };
+        spread
+    }
 
     #[inline]
     #[target_feature(enable = "avx2,fma")]
@@ -90,11 +102,7 @@ impl<const RUNS: usize, const LENGTH: usize, const FOLD: u8> Product<u8, GROUP>
 
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn group<const N: usize>(
-        &self,
-        weights: *const i8,
-        patches: [*const u8; N],
-    ) -> [i32; GROUP] {
+    unsafe fn group<const N: usize>(&self, weights: *const i8, patches: [*const u8; N]) -> __m256i {
         let (runs, length) = match RUNS {
             0 => (self.0.runs, self.0.length),
             _ => (RUNS, LENGTH),
@@ -163,8 +171,18 @@ impl<const RUNS: usize, const LENGTH: usize, const FOLD: u8> Product<u8, GROUP>
 /// stay in registers, so that outputs need not be interleaved to share them.
 struct Held(Patches);
 
-impl Product<u8, FOUR> for Held {
+impl Product<u8, HELD> for Held {
     type Row = [(__m256i, __m128i); 3];
+    type Sums = __m128i;
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn spread(sums: __m128i) -> [i32; HELD] {
+        let mut spread = [0; HELD];
+        // SAFETY: four numbers are 16 bytes.
+        unsafe { _mm_storeu_si128(spread.as_mut_ptr().cast(), sums) };
+        spread
+    }
 
     #[inline]
     #[target_feature(enable = "avx2,fma")]
@@ -181,8 +199,8 @@ impl Product<u8, FOUR> for Held {
 
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn group<const N: usize>(&self, row: Self::Row, patches: [*const u8; N]) -> [i32; FOUR] {
-        let mut all = [_mm256_setzero_si256(); FOUR];
+    unsafe fn group<const N: usize>(&self, row: Self::Row, patches: [*const u8; N]) -> __m128i {
+        let mut all = [_mm256_setzero_si256(); HELD];
         let ones = _mm256_set1_epi16(1);
         for (sum, patch) in all.iter_mut().zip(patches) {
             let parts: [_; 3] = core::array::from_fn(|run| {
@@ -200,14 +218,12 @@ impl Product<u8, FOUR> for Held {
             *sum = _mm256_madd_epi16(narrow, ones);
         }
         let sums = fours(all);
-        let sums = _mm_add_epi32(
+        let mut sums = _mm_add_epi32(
             _mm256_castsi256_si128(sums),
             _mm256_extracti128_si256::<1>(sums),
         );
-        let mut totals = [0; FOUR];
-        // SAFETY: four numbers are 16 bytes.
-        unsafe { _mm_storeu_si128(totals.as_mut_ptr().cast(), sums) };
-        totals
+        settle!(sums in xmm_reg);
+        sums
     }
 }
 
@@ -249,12 +265,10 @@ fn fours(v: [__m256i; 4]) -> __m256i {
 /// The sum over the lanes of each vector.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn totals([a, b, c, d, e, f, g, h]: [__m256i; GROUP]) -> [i32; GROUP] {
+fn totals([a, b, c, d, e, f, g, h]: [__m256i; GROUP]) -> __m256i {
     let (a, b) = (fours([a, b, c, d]), fours([e, f, g, h]));
     let other = _mm256_permute2x128_si256::<0x21>(a, b);
-    let sums = _mm256_add_epi32(_mm256_blend_epi32::<0b1111_0000>(a, b), other);
-    let mut totals = [0; GROUP];
-    // SAFETY: eight numbers are 32 bytes.
-    unsafe { _mm256_storeu_si256(totals.as_mut_ptr().cast(), sums) };
-    totals
+    let mut sums = _mm256_add_epi32(_mm256_blend_epi32::<0b1111_0000>(a, b), other);
+    settle!(sums in ymm_reg);
+    sums
 }

@@ -1,6 +1,6 @@
 //! Numbers in single precision.
 
-use super::Product;
+use super::{Product, settle};
 use crate::sddmm::{Mask, Operands, Patches};
 use core::arch::x86_64::*;
 use std::ops::Range;
@@ -36,6 +36,16 @@ struct Runs<const RUNS: usize, const WHOLE: usize>(Patches);
 
 impl<const RUNS: usize, const WHOLE: usize> Product<f32, GROUP> for Runs<RUNS, WHOLE> {
     type Row = *const f32;
+    type Sums = __m256;
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn spread(sums: __m256) -> [f32; GROUP] {
+        let mut spread = [0.0; GROUP];
+        // SAFETY: eight numbers are 32 bytes.
+        unsafe { _mm256_storeu_ps(spread.as_mut_ptr(), sums) };
+        spread
+    }
 
     #[inline]
     #[target_feature(enable = "avx2,fma")]
@@ -49,7 +59,7 @@ impl<const RUNS: usize, const WHOLE: usize> Product<f32, GROUP> for Runs<RUNS, W
         &self,
         mut weights: *const f32,
         patches: [*const f32; N],
-    ) -> [f32; GROUP] {
+    ) -> __m256 {
         let (runs, whole, rest) = match RUNS {
             0 => (self.0.runs, self.0.length / LANES, self.0.length % LANES),
             _ => (RUNS, WHOLE, 0),
@@ -115,7 +125,7 @@ impl<const RUNS: usize, const WHOLE: usize> Product<f32, GROUP> for Runs<RUNS, W
 /// The sum over the lanes of each vector.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn totals(v: [__m256; GROUP]) -> [f32; GROUP] {
+fn totals(v: [__m256; GROUP]) -> __m256 {
     // What a shuffle can be spared, a blend does: it runs on more ports.
     let pairs = |a, b| {
         let other = _mm256_shuffle_ps::<0b01_00_11_10>(a, b);
@@ -128,9 +138,7 @@ fn totals(v: [__m256; GROUP]) -> [f32; GROUP] {
     };
     let (a, b) = (fours(0), fours(4));
     let other = _mm256_permute2f128_ps::<0x21>(a, b);
-    let sums = _mm256_add_ps(_mm256_blend_ps::<0b1111_0000>(a, b), other);
-    let mut totals = [0.0; GROUP];
-    // SAFETY: eight numbers are 32 bytes.
-    unsafe { _mm256_storeu_ps(totals.as_mut_ptr(), sums) };
-    totals
+    let mut sums = _mm256_add_ps(_mm256_blend_ps::<0b1111_0000>(a, b), other);
+    settle!(sums in ymm_reg);
+    sums
 }

@@ -9,6 +9,19 @@ use super::{Mask, Operands};
 use std::ops::Range;
 use std::sync::OnceLock;
 
+/// Has the compiler form a vector here and not later: the sums of a group are added to
+/// the outputs only behind the next group's, and it would keep on the stack what was
+/// loaded for them instead.
+macro_rules! settle {
+    ($vector:ident in $register:ident) => {
+        // SAFETY: no instruction.
+        unsafe {
+            core::arch::asm!("/* {0} */", inout($register) $vector, options(nostack, preserves_flags));
+        }
+    };
+}
+use settle;
+
 /// Whether the processor has the instructions.
 #[inline]
 pub fn available() -> bool {
@@ -20,6 +33,8 @@ pub fn available() -> bool {
 trait Product<E: Element, const GROUP: usize> {
     /// The weights of a row, as a group takes them.
     type Row: Copy;
+    /// The sums of a group, in a vector.
+    type Sums: Copy;
 
     /// # Safety
     ///
@@ -33,11 +48,12 @@ trait Product<E: Element, const GROUP: usize> {
     ///
     /// The processor has AVX2 and FMA; the row has the weights of a patch, and all
     /// runs of the patches can be read.
-    unsafe fn group<const N: usize>(
-        &self,
-        row: Self::Row,
-        patches: [*const E; N],
-    ) -> [E::Sum; GROUP];
+    unsafe fn group<const N: usize>(&self, row: Self::Row, patches: [*const E; N]) -> Self::Sums;
+
+    /// # Safety
+    ///
+    /// The processor has AVX2.
+    unsafe fn spread(sums: Self::Sums) -> [E::Sum; GROUP];
 }
 
 /// See [`super::element::sealed::Sealed::tile`].
@@ -68,16 +84,26 @@ unsafe fn tile<'a, E: Element, const GROUP: usize, P: Product<E, GROUP>>(
         // SAFETY: the mask lists columns of the part only, which the plan has starts for
         // and which have outputs; the operands were found to hold every patch.
         unsafe {
+            // A group is added to the outputs only once the next one is under way: what
+            // waits for sums keeps the processor from looking further ahead.
+            let mut before = None;
             for group in groups {
                 let patches = patches(inputs, starts, group);
-                add(out, group, product.group(weights, patches));
+                let sums = product.group(weights, patches);
+                if let Some((list, sums)) = before.replace((group, sums)) {
+                    add(out, list, P::spread(sums));
+                }
+            }
+            if let Some((list, sums)) = before {
+                add(out, list, P::spread(sums));
             }
             macro_rules! rest {
                 ($($n:literal)+) => {
                     match rest.len() {
                         $($n if $n < GROUP => if let Some(list) = rest.first_chunk::<$n>() {
                             let patches = patches(inputs, starts, list);
-                            add(out, list, product.group(weights, patches));
+                            let sums = product.group(weights, patches);
+                            add(out, list, P::spread(sums));
                         },)+
                         _ => {}
                     }
@@ -99,20 +125,7 @@ unsafe fn patches<T, const N: usize>(
     starts: *const u32,
     list: &[u32; N],
 ) -> [*const T; N] {
-    let (twos, _) = list.as_chunks::<2>();
-    core::array::from_fn(|k| {
-        // Two columns by one load.
-        let n = match twos.get(k / 2) {
-            Some(&[first, second]) => {
-                let two = u64::from(first) | u64::from(second) << 32;
-                if k % 2 == 0 {
-                    two as u32
-                } else {
-                    (two >> 32) as u32
-                }
-            }
-            None => list[k],
-        };
+    list.map(|n| {
         // SAFETY: the caller's promise.
         let start = unsafe { *starts.add(n as usize) };
         inputs.wrapping_add(start as usize)
