@@ -3,6 +3,7 @@
 //! `vpmaddubsw` adds pairs of products in 16 bits; [`Fold`] says how many vectors of
 //! them can be added before they are widened.
 
+use super::held::Held;
 use super::{Product, settle};
 use crate::sddmm::element::Fold;
 use crate::sddmm::{Mask, Operands, Patches};
@@ -11,13 +12,10 @@ use std::ops::Range;
 
 /// Outputs that share the weights of a row.
 const GROUP: usize = 8;
-/// Outputs of a group where the weights stay in registers anyway: fewer, so that the
-/// next group is under way sooner.
-const HELD: usize = 4;
 /// Digits of a vector.
-const LANES: usize = 32;
+pub(super) const LANES: usize = 32;
 /// Digits of half a vector.
-const HALF: usize = LANES / 2;
+pub(super) const HALF: usize = LANES / 2;
 
 /// See [`crate::sddmm::element::sealed::Sealed::tile`]; only where the instructions are
 /// [`super::available`].
@@ -29,46 +27,19 @@ pub fn tile<'a>(
     out: impl Iterator<Item = &'a mut [i32]>,
 ) {
     let patches = operands.plan.patches;
-    // SAFETY: the processor has the instructions; the sizes were compared.
-    unsafe {
-        match (operands.fold, patches.runs, patches.length) {
-            (Fold::Patch, 3, 48) => super::tile(&Held(patches), operands, mask, &part, row, out),
-            (Fold::Patch, 3, 96) => super::tile(
-                &Runs::<3, 96, PATCH>(patches),
-                operands,
-                mask,
-                &part,
-                row,
-                out,
-            ),
-            (Fold::Patch, 3, 192) => super::tile(
-                &Runs::<3, 192, PATCH>(patches),
-                operands,
-                mask,
-                &part,
-                row,
-                out,
-            ),
-            (Fold::Patch, ..) => super::tile(
-                &Runs::<0, 0, PATCH>(patches),
-                operands,
-                mask,
-                &part,
-                row,
-                out,
-            ),
-            (Fold::Run, ..) => {
-                super::tile(&Runs::<0, 0, RUN>(patches), operands, mask, &part, row, out)
-            }
-            (Fold::Vector, ..) => super::tile(
-                &Runs::<0, 0, VECTOR>(patches),
-                operands,
-                mask,
-                &part,
-                row,
-                out,
-            ),
-        }
+    macro_rules! by {
+        ($product:expr) => {
+            // SAFETY: the processor has the instructions; the sizes were compared.
+            unsafe { super::tile(&$product, operands, mask, &part, row, out) }
+        };
+    }
+    match (operands.fold, patches.runs, patches.length) {
+        (Fold::Patch, 3, 48) => by!(Held(patches)),
+        (Fold::Patch, 3, 96) => by!(Runs::<3, 96, PATCH>(patches)),
+        (Fold::Patch, 3, 192) => by!(Runs::<3, 192, PATCH>(patches)),
+        (Fold::Patch, ..) => by!(Runs::<0, 0, PATCH>(patches)),
+        (Fold::Run, ..) => by!(Runs::<0, 0, RUN>(patches)),
+        (Fold::Vector, ..) => by!(Runs::<0, 0, VECTOR>(patches)),
     }
 }
 
@@ -167,66 +138,6 @@ impl<const RUNS: usize, const LENGTH: usize, const FOLD: u8> Product<u8, GROUP>
     }
 }
 
-/// Three runs of a vector and a half: 3 x 3 pixels of 16 channels. All weights of a row
-/// stay in registers, so that outputs need not be interleaved to share them.
-struct Held(Patches);
-
-impl Product<u8, HELD> for Held {
-    type Row = [(__m256i, __m128i); 3];
-    type Sums = __m128i;
-
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn spread(sums: __m128i) -> [i32; HELD] {
-        let mut spread = [0; HELD];
-        // SAFETY: four numbers are 16 bytes.
-        unsafe { _mm_storeu_si128(spread.as_mut_ptr().cast(), sums) };
-        spread
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn row(&self, weights: *const i8) -> Self::Row {
-        core::array::from_fn(|run| {
-            let run = weights.wrapping_add(run * (LANES + HALF));
-            // SAFETY: the caller's promise.
-            unsafe {
-                let half = _mm_loadu_si128(run.add(LANES).cast());
-                (_mm256_loadu_si256(run.cast()), half)
-            }
-        })
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn group<const N: usize>(&self, row: Self::Row, patches: [*const u8; N]) -> __m128i {
-        let mut all = [_mm256_setzero_si256(); HELD];
-        let ones = _mm256_set1_epi16(1);
-        for (sum, patch) in all.iter_mut().zip(patches) {
-            let parts: [_; 3] = core::array::from_fn(|run| {
-                let (whole, half) = row[run];
-                let patch = patch.wrapping_add(run * self.0.stride);
-                // SAFETY: the caller's promise.
-                unsafe {
-                    let x = _mm256_loadu_si256(patch.cast());
-                    let y = _mm_loadu_si128(patch.add(LANES).cast());
-                    let y = _mm256_zextsi128_si256(_mm_maddubs_epi16(y, half));
-                    _mm256_add_epi16(_mm256_maddubs_epi16(x, whole), y)
-                }
-            });
-            let narrow = _mm256_add_epi16(_mm256_add_epi16(parts[0], parts[1]), parts[2]);
-            *sum = _mm256_madd_epi16(narrow, ones);
-        }
-        let sums = fours(all);
-        let mut sums = _mm_add_epi32(
-            _mm256_castsi256_si128(sums),
-            _mm256_extracti128_si256::<1>(sums),
-        );
-        settle!(sums in xmm_reg);
-        sums
-    }
-}
-
 /// Sums of 16 bits, and of 32 bits.
 struct Sums<const N: usize> {
     narrow: [__m256i; N],
@@ -256,7 +167,7 @@ impl<const N: usize> Sums<N> {
 /// The sums over the lanes of four vectors, in each half over those of a half.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn fours(v: [__m256i; 4]) -> __m256i {
+pub(super) fn fours(v: [__m256i; 4]) -> __m256i {
     let pairs = |a, b| _mm256_add_epi32(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
     let (a, b) = (pairs(v[0], v[1]), pairs(v[2], v[3]));
     _mm256_add_epi32(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b))

@@ -3,6 +3,7 @@
 
 pub mod digits;
 pub mod floats;
+mod held;
 
 use super::element::{Element, sealed::Sum};
 use super::{Mask, Operands};
@@ -41,7 +42,7 @@ trait Product<E: Element, const GROUP: usize> {
     /// The processor has AVX2 and FMA; the row has the weights of a patch.
     unsafe fn row(&self, weights: *const E::Weight) -> Self::Row;
 
-    /// The dot products of a row with N patches, up to [`GROUP`], given where they
+    /// The dot products of a row with N patches, up to `GROUP`, given where they
     /// start.
     ///
     /// # Safety
