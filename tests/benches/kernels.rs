@@ -1,8 +1,10 @@
 //! Criterion benches of single kernels: what [`Selected`] runs on this host,
 //! beside the portable ones.
 
+mod aligned;
 mod timing;
 
+use aligned::Aligned;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use pg_runtime::kernels::cell::Constants;
 use pg_runtime::kernels::changes::{self, END};
@@ -13,22 +15,6 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::hint::black_box;
 use timing::{cpu, criterion};
-
-/// Words that start at a line of the cache, as the weights of an image do.
-struct Aligned(Vec<u32>, usize);
-
-impl Aligned {
-    fn new(words: usize) -> Self {
-        let words = vec![0u32; words + 15];
-        let skip = words.as_ptr().align_offset(64);
-        Self(words, skip)
-    }
-
-    fn words(&mut self) -> &mut [u32] {
-        let end = self.0.len() - 15 + self.1;
-        &mut self.0[self.1..end]
-    }
-}
 
 fn rng() -> StdRng {
     StdRng::seed_from_u64(1)
@@ -54,8 +40,8 @@ fn dots<K: Kernels>(c: &mut Criterion, name: &str, rows: usize, columns: usize, 
     let rng = &mut rng();
     let weights = signed(rng, rows * columns, 127);
     let width = K::TARGET.row_columns(WeightBits::Eight, columns);
-    let mut stored = Aligned::new(K::TARGET.row_words(WeightBits::Eight, rows, columns));
-    K::TARGET.encode_rows(WeightBits::Eight, &weights, columns, stored.words());
+    let mut stored = Aligned::zeros(K::TARGET.row_words(WeightBits::Eight, rows, columns));
+    K::TARGET.encode_rows(WeightBits::Eight, &weights, columns, &mut stored);
     let digits = words(&signed(rng, columns, largest), width);
     let row_sum = 127 * columns as u32;
     let chunk = K::chunk(
@@ -80,7 +66,7 @@ fn dots<K: Kernels>(c: &mut Criterion, name: &str, rows: usize, columns: usize, 
                     chunk,
                     bits: WeightBits::Eight,
                 };
-                K::dots(black_box(stored.words()), &plane, &list, &mut sums);
+                K::dots(black_box(&stored), &plane, &list, &mut sums);
                 black_box(&mut sums);
             })
         });
@@ -91,10 +77,10 @@ fn dots<K: Kernels>(c: &mut Criterion, name: &str, rows: usize, columns: usize, 
 fn predict<K: Kernels>(c: &mut Criterion, name: &str, rows: usize, columns: usize) {
     let rng = &mut rng();
     let weights = signed(rng, rows * columns, 127);
-    let mut stored = Aligned::new(K::TARGET.panel_words(WeightBits::Eight, rows, columns));
+    let mut stored = Aligned::zeros(K::TARGET.panel_words(WeightBits::Eight, rows, columns));
     let mut bytes = vec![0; 4 * K::TARGET.panel_words(WeightBits::Eight, rows, columns)];
     K::TARGET.encode_panels(WeightBits::Eight, &weights, columns, &mut bytes);
-    for (word, four) in stored.words().iter_mut().zip(bytes.as_chunks().0) {
+    for (word, four) in stored.iter_mut().zip(bytes.as_chunks().0) {
         *word = u32::from_le_bytes(*four);
     }
     let changed = columns * 15 / 100;
@@ -125,7 +111,7 @@ fn predict<K: Kernels>(c: &mut Criterion, name: &str, rows: usize, columns: usiz
                 K::predict(
                     WeightBits::Eight,
                     &mut accumulators,
-                    stored.words(),
+                    &stored,
                     columns,
                     &changes,
                 );

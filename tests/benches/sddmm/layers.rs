@@ -1,7 +1,8 @@
-//! The layers, and both ways to compute them.
+//! The layers and their numbers.
 
-use gemm::Parallelism;
-use pg_host::sddmm::{Mask, Operands, Patches, Plan, sddmm, sddmm_parallel};
+use crate::aligned::Aligned;
+use crate::dense::{self, Way};
+use pg_host::sddmm::{Element, Mask, Operands, Patches, Plan, sddmm, sddmm_parallel};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -18,8 +19,7 @@ pub struct Layer {
 
 const fn layer(
     name: &'static str,
-    inputs: usize,
-    outputs: usize,
+    [inputs, outputs]: [usize; 2],
     edge: usize,
     stride: usize,
 ) -> Layer {
@@ -34,11 +34,11 @@ const fn layer(
 
 /// The shapes of ResNet-20's gated layers.
 pub const LAYERS: [Layer; 5] = [
-    layer("16 to 16, 32x32", 16, 16, 32, 1),
-    layer("16 to 32, 16x16", 16, 32, 16, 2),
-    layer("32 to 32, 16x16", 32, 32, 16, 1),
-    layer("32 to 64, 8x8", 32, 64, 8, 2),
-    layer("64 to 64, 8x8", 64, 64, 8, 1),
+    layer("16 to 16, 32x32", [16, 16], 32, 1),
+    layer("16 to 32, 16x16", [16, 32], 16, 2),
+    layer("32 to 32, 16x16", [32, 32], 16, 1),
+    layer("32 to 64, 8x8", [32, 64], 8, 2),
+    layer("64 to 64, 8x8", [64, 64], 8, 1),
 ];
 
 /// How many threads compute.
@@ -48,75 +48,80 @@ pub enum Threads {
     All,
 }
 
-/// Numbers that start at a line of the cache: no vector of a patch is then cut
-/// in two, where a pixel's channels fill vectors.
-struct Aligned {
-    lines: Vec<Line>,
-    length: usize,
+/// What a product is of.
+pub trait Precision: Element<Weight: Default + PartialEq> {
+    const NAME: &'static str;
+
+    fn weight(weight: i8) -> Self::Weight;
+    fn digit(digit: u8) -> Self;
+    /// What the libraries have for it.
+    fn dense(matrices: &Matrices<Self>, threads: Threads) -> Vec<Way>;
 }
 
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([f32; 16]);
+impl Precision for u8 {
+    const NAME: &'static str = "digits of 4 bits by weights of 8";
 
-impl Aligned {
-    fn new(numbers: &[f32]) -> Self {
-        let line = |chunk: &[f32]| {
-            Line(core::array::from_fn(|k| {
-                chunk.get(k).copied().unwrap_or(0.0)
-            }))
-        };
-        Self {
-            lines: numbers.chunks(16).map(line).collect(),
-            length: numbers.len(),
-        }
+    fn weight(weight: i8) -> i8 {
+        weight
+    }
+
+    fn digit(digit: u8) -> u8 {
+        digit
+    }
+
+    fn dense(matrices: &Matrices<u8>, _: Threads) -> Vec<Way> {
+        dense::digits(matrices)
     }
 }
 
-impl core::ops::Deref for Aligned {
-    type Target = [f32];
+impl Precision for f32 {
+    const NAME: &'static str = "single precision";
 
-    fn deref(&self) -> &[f32] {
-        // SAFETY: the lines are one array of numbers, and no fewer.
-        #[allow(unsafe_code)]
-        unsafe {
-            core::slice::from_raw_parts(self.lines.as_ptr().cast(), self.length)
-        }
+    fn weight(weight: i8) -> f32 {
+        f32::from(weight)
     }
+
+    fn digit(digit: u8) -> f32 {
+        f32::from(digit)
+    }
+
+    fn dense(matrices: &Matrices<f32>, threads: Threads) -> Vec<Way> {
+        dense::floats(matrices, threads)
+    }
+}
+
+/// A layer's product as a library takes it: `rows` x `depth` by `depth` x `columns`.
+pub struct Matrices<E: Element> {
+    pub rows: usize,
+    pub columns: usize,
+    pub depth: usize,
+    /// Row after row.
+    pub weights: Aligned<E::Weight>,
+    /// Patch after patch, gathered beforehand.
+    pub patches: Vec<E>,
 }
 
 /// A layer's numbers for some images.
-pub struct Problem {
-    layer: Layer,
-    weights: Aligned,
+pub struct Problem<E: Element> {
+    pub matrices: Matrices<E>,
     /// Maps with their padding.
-    inputs: Aligned,
+    inputs: Aligned<E>,
     plan: Plan,
-    /// The patches as a matrix, one after another, for the library: gathering
-    /// them is not timed.
-    gathered: Aligned,
-    /// The same, number after number.
-    transposed: Aligned,
-    columns: usize,
-    out: Vec<f32>,
     rng: StdRng,
 }
 
-impl Problem {
+impl<E: Precision + Default> Problem<E> {
     pub fn new(layer: Layer, images: usize) -> Self {
         let mut rng = StdRng::seed_from_u64(1);
         let edge = layer.edge * layer.stride + 2;
-        let shape = [edge, edge, layer.inputs];
-        let patches = Patches::convolution(shape, 3, layer.stride);
-        let depth = 9 * layer.inputs;
-        let columns = images * layer.edge * layer.edge;
-        let mut draw = |count: usize| -> Vec<f32> {
-            (0..count).map(|_| rng.random_range(-1.0..1.0)).collect()
-        };
-        let (weights, inputs) = (
-            draw(layer.outputs * depth),
-            draw(images * edge * edge * layer.inputs),
-        );
+        let patches = Patches::convolution([edge, edge, layer.inputs], 3, layer.stride);
+        let (depth, columns) = (9 * layer.inputs, images * layer.edge * layer.edge);
+        let weights: Vec<E::Weight> = (0..layer.outputs * depth)
+            .map(|_| E::weight(rng.random_range(-127..=127)))
+            .collect();
+        let inputs: Vec<E> = (0..images * edge * edge * layer.inputs)
+            .map(|_| E::digit(rng.random_range(0..16)))
+            .collect();
         let mut gathered = Vec::with_capacity(columns * depth);
         for n in 0..columns {
             let (image, pixel) = (n / layer.edge.pow(2), n % layer.edge.pow(2));
@@ -129,96 +134,49 @@ impl Problem {
                 gathered.extend_from_slice(&inputs[start..start + 3 * layer.inputs]);
             }
         }
-        let transposed: Vec<f32> = (0..depth * columns)
-            .map(|k| gathered[k % columns * depth + k / columns])
-            .collect();
         Self {
-            layer,
-            weights: Aligned::new(&weights),
+            matrices: Matrices {
+                rows: layer.outputs,
+                columns,
+                depth,
+                weights: Aligned::new(&weights),
+                patches: gathered,
+            },
             inputs: Aligned::new(&inputs),
             plan: Plan::new(patches, columns),
-            gathered: Aligned::new(&gathered),
-            transposed: Aligned::new(&transposed),
-            columns,
-            out: vec![0.0; layer.outputs * columns],
             rng,
         }
     }
 
+    /// Outputs.
+    pub const fn outputs(&self) -> usize {
+        self.matrices.rows * self.matrices.columns
+    }
+
     /// Multiply-accumulates of a dense product.
-    pub fn macs(&self) -> u64 {
-        (self.out.len() * 9 * self.layer.inputs) as u64
+    pub const fn macs(&self) -> usize {
+        self.outputs() * self.matrices.depth
     }
 
     /// A mask that leaves out so many percent.
     pub fn mask(&mut self, percent: u32) -> Mask {
         let rng = &mut self.rng;
-        Mask::new(self.layer.outputs, self.columns, |_, _| {
+        Mask::new(self.matrices.rows, self.matrices.columns, |_, _| {
             rng.random_range(0..100) >= percent
         })
     }
 
-    pub fn sampled(&mut self, mask: &Mask, threads: Threads) {
-        let operands = Operands {
-            weights: &self.weights,
-            inputs: &self.inputs,
-            plan: &self.plan,
-        };
-        match threads {
-            Threads::One => sddmm(&operands, mask, &mut self.out),
-            Threads::All => sddmm_parallel(&operands, mask, &mut self.out),
-        }
-        .expect("operands of one size");
-    }
-
-    /// The whole product with patches as rows.
-    pub fn dense(&mut self, threads: Threads) {
-        let depth = 9 * self.layer.inputs;
-        self.gemm(threads, false, depth as isize, 1);
-    }
-
-    /// The same with patches as columns.
-    pub fn dense_transposed(&mut self, threads: Threads) {
-        self.gemm(threads, true, 1, self.columns as isize);
-    }
-
-    /// `out += weights * patches`, by the strides of the patches.
-    fn gemm(&mut self, threads: Threads, transposed: bool, next_patch: isize, next: isize) {
-        let (rows, columns, depth) = (self.layer.outputs, self.columns, 9 * self.layer.inputs);
-        let inputs = if transposed {
-            &self.transposed
-        } else {
-            &self.gathered
-        };
-        assert!(inputs.len() == columns * depth && self.out.len() == rows * columns);
-        let parallelism = match threads {
-            Threads::One => Parallelism::None,
-            Threads::All => Parallelism::Rayon(0),
-        };
-        // SAFETY: the shapes and strides are those of the slices.
-        #[allow(unsafe_code)]
-        unsafe {
-            gemm::gemm(
-                rows,
-                columns,
-                depth,
-                self.out.as_mut_ptr(),
-                1,
-                columns as isize,
-                true,
-                self.weights.as_ptr(),
-                1,
-                depth as isize,
-                inputs.as_ptr(),
-                next_patch,
-                next,
-                1.0,
-                1.0,
-                false,
-                false,
-                false,
-                parallelism,
-            );
+    /// A call of the sampled product.
+    pub fn sampled<'p>(&'p self, mask: &'p Mask, threads: Threads) -> impl FnMut() + 'p {
+        let operands = Operands::new(&self.matrices.weights, &self.inputs, &self.plan)
+            .expect("operands of one layer");
+        let mut out = Aligned::zeros(self.outputs());
+        move || {
+            match threads {
+                Threads::One => sddmm(&operands, mask, &mut out),
+                Threads::All => sddmm_parallel(&operands, mask, &mut out),
+            }
+            .expect("operands of one layer");
         }
     }
 }

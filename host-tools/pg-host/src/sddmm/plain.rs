@@ -1,18 +1,31 @@
 //! The definition, for processors without AVX2 and as the oracle.
 
-use super::{Operands, TOGETHER};
+use super::element::{Element, sealed::Sum};
+use super::{Mask, Operands};
+use std::ops::Range;
 
-/// See [`super::dots`].
-pub fn dots(operands: &Operands<'_>, weights: &[f32], list: &[usize], sums: &mut [f32; TOGETHER]) {
+/// See [`super::element::sealed::Sealed::tile`].
+pub fn tile<'a, E: Element>(
+    operands: &Operands<'_, E>,
+    mask: &Mask,
+    part: Range<usize>,
+    row: usize,
+    out: impl Iterator<Item = &'a mut [E::Sum]>,
+) {
     let patches = &operands.plan.patches;
-    for (&n, sum) in list.iter().zip(sums) {
-        let start = operands.plan.starts[n];
-        *sum = (weights.chunks_exact(patches.length.max(1)).enumerate())
-            .flat_map(|(run, weights)| {
+    for (out, row) in out.zip(row..) {
+        let weights = &operands.weights[row * patches.columns()..][..patches.columns()];
+        for &n in mask.listed(row, &part) {
+            let start = operands.plan.starts[n as usize] as usize;
+            let mut sum = E::Sum::default();
+            for (run, weights) in weights.chunks_exact(patches.length).enumerate() {
                 let inputs = &operands.inputs[start + run * patches.stride..];
-                weights.iter().zip(inputs)
-            })
-            .map(|(w, x)| w * x)
-            .sum();
+                for (&weight, x) in weights.iter().zip(inputs) {
+                    sum = x.accumulate(sum, weight);
+                }
+            }
+            let out = &mut out[n as usize - part.start];
+            *out = out.plus(sum);
+        }
     }
 }
