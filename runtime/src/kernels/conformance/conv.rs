@@ -3,7 +3,8 @@
 use super::source::Source;
 use super::{carve, ensure};
 use crate::arena::words_of;
-use crate::kernels::conv::{ConvKernels, Geometry, Pass, RowLists};
+use crate::kernels::conv::outputs::{Decided, Level, Levels, PairLevel};
+use crate::kernels::conv::{ConvKernels, Geometry, RowLists, are_narrow};
 use crate::layers::{Shape, View, Window};
 use crate::layout::WeightBits;
 use crate::quant::Split;
@@ -92,7 +93,7 @@ fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
     };
     let panel_words = K::TARGET.panel_words(WeightBits::Eight, height, columns);
     // Maps too large for the buffer are cut, down to a single pixel.
-    while room(rows, &geometry) + panel_words + 2 * height > scratch.len() {
+    while room(rows, &geometry) + panel_words + 5 * height > scratch.len() {
         let shape = &mut geometry.input.shape;
         if shape.width > 1 {
             shape.width -= 1;
@@ -108,6 +109,8 @@ fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
     let panel: &mut [u32] = carve(&mut scratch, panel_words)?;
     let want: &mut [i32] = carve(&mut scratch, height)?;
     let got: &mut [i32] = carve(&mut scratch, height)?;
+    let levels: &mut [Level] = carve(&mut scratch, height)?;
+    let narrow: &mut [PairLevel] = carve(&mut scratch, height / 2)?;
     let largest = [127, 127, 30, 7][source.below(4)];
     source.fill(weights, largest);
     // As the exporter states it, or the widest a row of these could be.
@@ -134,10 +137,9 @@ fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
     for y in 0..(top + kernel).clamp(0, view.shape.height as i32) {
         lists.list(y as usize, codes);
     }
-    lists.row(top);
-    lists.aim(Pass::Prediction, left);
-    lists.aim(Pass::Update, left);
-    let sum = |pass: Pass, row: usize| {
+    let mut windows = lists.row(top);
+    windows.aim(left);
+    let sum = |prediction: bool, row: usize| {
         let digit = |column: usize| {
             let (pixel, channel) = (column / view.channels, column % view.channels);
             let y = top + (pixel / window.kernel) as i32;
@@ -148,21 +150,55 @@ fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
             }
             let code = codes.get(view.index(y as usize, x as usize, channel));
             let (hb, lb) = split.digits(code.copied().unwrap_or(0));
-            i32::from(if pass == Pass::Prediction { hb } else { lb })
+            i32::from(if prediction { hb } else { lb })
         };
         let row = weights.get(row * columns..).unwrap_or(&[]);
         (row.iter().take(columns).enumerate())
             .map(|(column, &w)| i32::from(w) * digit(column))
             .sum::<i32>()
     };
-    for pass in [Pass::Prediction, Pass::Update] {
+    for prediction in [true, false] {
         want.fill(0);
         for (row, want) in want.iter_mut().enumerate().take(rows) {
-            *want = sum(pass, row);
+            *want = sum(prediction, row);
         }
         got.fill(-7);
-        K::panel(panel, &lists.patch(pass), got);
+        let patch = if prediction {
+            windows.prediction()
+        } else {
+            windows.update()
+        };
+        K::panel(panel, patch, got);
         ensure(got == want)?;
+        if prediction {
+            // Levels at the sums, beside them, and at the ends.
+            let mut level = |sum: i32| match source.below(6) {
+                0 => i32::MIN,
+                1 => i32::MAX,
+                near => sum + near as i32 - 3,
+            };
+            for (level_of, &sum) in levels.iter_mut().zip(&*want) {
+                (level_of.open, level_of.live) = (level(sum), level(sum));
+            }
+            let mut expected = Decided::NONE;
+            expected.find(Levels::Wide(levels), want);
+            got.fill(-7);
+            let mut found = Decided::NONE;
+            found.open.push(height - 1, true);
+            let (pairs, _) = levels.as_chunks();
+            for (narrow, &pair) in narrow.iter_mut().zip(pairs) {
+                *narrow = PairLevel::of(pair);
+            }
+            let chosen = if are_narrow(K::TARGET, &geometry) {
+                Levels::Narrow(narrow)
+            } else {
+                Levels::Wide(levels)
+            };
+            K::decide(panel, patch, chosen, got, &mut found);
+            ensure(got == want)?;
+            ensure(found.open.list() == expected.open.list())?;
+            ensure(found.live.list() == expected.live.list())?;
+        }
     }
     // What was there stays, and each listed row gets its own sum.
     let mut list = [0u8; 5];
@@ -173,7 +209,7 @@ fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
     }
     let list = list.get(..count.min(rows.div_ceil(3)))?;
     got.fill(1000);
-    K::rows(panel, &lists.patch(Pass::Update), list, got);
+    K::rows(panel, windows.update(), list, got);
     for (row, (&got, &sum)) in got.iter().zip(&*want).enumerate() {
         let listed = list.contains(&(row as u8));
         ensure(got == if listed { 1000 + sum } else { 1000 })?;

@@ -129,9 +129,11 @@ fn planes(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; HEI
             lanes.0.as_flattened_mut().iter_mut().for_each(|a| *a <<= 1);
             digits *= 2;
         }
-        digits += runs.iter().map(|run| run.count).sum::<u32>();
-        // SAFETY: the panel has the columns of the patch, in which all offsets are.
-        unsafe { walk(layout, &mut lanes.0, panel, patch, runs) };
+        for run in runs {
+            digits += run.entries.len() as u32;
+            // SAFETY: the panel has the columns of the patch, in which all offsets are.
+            unsafe { walk(layout, &mut lanes.0, panel, run) };
+        }
     }
     #[cfg(pg_isa = "thumb1")]
     super::thumb1::uncross(&mut lanes.0);
@@ -141,50 +143,49 @@ fn planes(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; HEI
 #[cfg(pg_isa = "thumb1")]
 use super::thumb1::walk;
 
-/// Adds the columns of the runs to the sums.
+/// Adds the columns of a run to the sums.
 ///
 /// # Safety
 ///
 /// The panel has as many columns as the patch.
 #[cfg(not(pg_isa = "thumb1"))]
 #[inline(always)]
-unsafe fn walk(
-    layout: Layout,
-    sums: &mut [[u32; 2]; WORDS],
-    panel: &[u32],
-    patch: &Patch<'_>,
-    runs: &[Run],
-) {
+unsafe fn walk(layout: Layout, sums: &mut [[u32; 2]; WORDS], panel: &[u32], run: Run<'_>) {
     let mut lanes = *sums;
-    for run in runs {
-        // A window left of the map's middle has its columns before those of the row:
-        // bases below zero.
-        let base = panel
-            .as_ptr()
-            .wrapping_byte_offset(run.base as i32 as isize);
-        for &entry in patch.of(run) {
-            let column = base.wrapping_byte_add(entry as usize);
-            for (j, [a, o]) in lanes.iter_mut().enumerate() {
-                // SAFETY: the caller's promise, and what holds for every patch.
-                let u = unsafe { column.add(j).read() } ^ layout.flip;
-                *a = a.wrapping_add(u);
-                *o = o.wrapping_add((u >> 8) & EVEN);
-            }
+    // A window left of the map's middle has its columns before those of the row:
+    // bases below zero.
+    let base = panel
+        .as_ptr()
+        .wrapping_byte_offset(run.base as i32 as isize);
+    for &entry in run.entries {
+        let column = base.wrapping_byte_add(entry as usize);
+        for (j, [a, o]) in lanes.iter_mut().enumerate() {
+            // SAFETY: the caller's promise, and what holds for every patch.
+            let u = unsafe { column.add(j).read() } ^ layout.flip;
+            *a = a.wrapping_add(u);
+            *o = o.wrapping_add((u >> 8) & EVEN);
         }
     }
     *sums = lanes;
+}
+
+/// Digit, and byte offset of the column, of a weighted entry.
+#[inline(always)]
+const fn decode(entry: u32) -> (u32, usize) {
+    let halves = (entry & 0xffff) as usize;
+    ((entry as i32 >> 16) as u32, halves * (HEIGHT / 2))
 }
 
 fn weighted(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; HEIGHT]) {
     let mut lanes = Lanes::ZERO;
     let (mut digits, mut room) = (0u32, patch.limit());
     for run in patch.runs() {
-        let mut entries = patch.of(run);
+        let mut entries = run.entries;
         while !entries.is_empty() {
             let (now, later) = entries.split_at(room.min(entries.len()));
             for &entry in now {
-                let column = column(panel, (entry >> 8).wrapping_add(run.base));
-                let digit = i32::from(entry as i8) as u32;
+                let (digit, offset) = decode(entry);
+                let column = column(panel, (offset as u32).wrapping_add(run.base));
                 digits = digits.wrapping_add(digit);
                 for ([a, o], word) in lanes.0.iter_mut().zip(column) {
                     let u = word ^ layout.flip;
@@ -252,8 +253,9 @@ unsafe fn gather<const N: usize>(
     let mut digits = 0i32;
     for run in patch.runs() {
         let bases = rows.map(|row| row.wrapping_offset(run.base as i32 as isize));
-        for &entry in patch.of(run) {
-            let (digit, offset) = (i32::from(entry as i8), (entry >> 8) as usize);
+        for &entry in run.entries {
+            let (digit, offset) = decode(entry);
+            let digit = digit as i32;
             digits = digits.wrapping_add(digit);
             for (total, base) in totals.iter_mut().zip(bases) {
                 // SAFETY: the caller's promise, and what holds for every patch.

@@ -1,7 +1,8 @@
 //! Listing the digits of a row: both digits in one look at the codes, four
 //! codes that are all zero in one test.
+#![allow(unsafe_code)]
 
-use super::Form;
+use super::{Form, Geometry};
 use crate::layers::View;
 use crate::quant::Split;
 use zerocopy::FromBytes;
@@ -10,103 +11,139 @@ use zerocopy::FromBytes;
 pub(super) struct Row<'r> {
     /// The channels that are listed.
     pub view: View,
-    pub split: Split,
-    /// Bytes of a column in a panel.
-    pub height: u32,
     /// All codes of the row, pixel by pixel.
-    pub codes: &'r [i8],
+    pub codes: &'r [u8],
 }
 
-/// One list as it grows. What does not fit is left out; nothing can be, since
-/// a list has room for every code of a row.
-struct List<'l> {
-    entries: &'l mut [u32],
-    index: &'l mut [u16],
-    count: usize,
+/// `N` lists as they grow: the ends so far. They lie in one store, and so do
+/// their indices.
+struct Lists<const N: usize> {
+    store: *mut u32,
+    ends: [*mut u32; N],
+    /// The first list's index at this pixel; the others follow at equal distances.
+    index: *mut u32,
+    distance: usize,
 }
 
-impl List<'_> {
+impl<const N: usize> Lists<N> {
     /// Appends an entry if `keep` is 1 rather than 0, without a branch.
+    ///
+    /// # Safety
+    ///
+    /// There is room for an entry more.
     #[inline(always)]
-    fn push(&mut self, entry: u32, keep: u32) {
-        if let Some(place) = self.entries.get_mut(self.count) {
-            *place = entry;
+    unsafe fn push(&mut self, list: usize, entry: u32, keep: u32) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.ends[list].write(entry);
+            self.ends[list] = self.ends[list].add(keep as usize);
         }
-        self.count += keep as usize;
     }
 
     /// Notes where the entries of a pixel begin.
+    ///
+    /// # Safety
+    ///
+    /// It is called once for each pixel, and once after the last.
     #[inline(always)]
-    fn mark(&mut self, pixel: usize) {
-        if let Some(place) = self.index.get_mut(pixel) {
-            *place = self.count as u16;
+    unsafe fn mark(&mut self) {
+        for (list, end) in self.ends.iter().enumerate() {
+            // SAFETY: the caller's promise; ends lie in the store.
+            unsafe {
+                let at = end.byte_offset_from(self.store) as u32;
+                self.index.add(list * self.distance).write(at);
+            }
+        }
+        self.index = self.index.wrapping_add(1);
+    }
+}
+
+/// Lists the digits of a row at a place of the ring, with their indices. The
+/// store has the words of [`Geometry::store`].
+pub(super) fn scan(geometry: &Geometry, place: usize, row: Row<'_>, store: &mut [u32]) {
+    let fits = store.len() >= geometry.store() && place < geometry.window.kernel;
+    let codes = geometry.input.shape.width * geometry.input.shape.channels;
+    if !fits || row.codes.len() != codes {
+        return;
+    }
+    let split = geometry.split;
+    // SAFETY: as tested; the lists are those of the form, and the update's.
+    unsafe {
+        match geometry.form() {
+            Form::Planes(1) => bits::<1, 2>(geometry, place, &row, store),
+            Form::Planes(2) => bits::<2, 3>(geometry, place, &row, store),
+            Form::Planes(_) => bits::<3, 4>(geometry, place, &row, store),
+            Form::Weighted => digits(geometry, place, &row, store, split),
         }
     }
 }
 
-/// `N` lists of equal room.
-fn cut<'l, const N: usize>(mut entries: &'l mut [u32], mut index: &'l mut [u16]) -> [List<'l>; N] {
-    let (room, pixels) = (entries.len() / N, index.len() / N);
-    core::array::from_fn(|_| List {
-        entries: entries.split_off_mut(..room).unwrap_or(&mut []),
-        index: index.split_off_mut(..pixels).unwrap_or(&mut []),
-        count: 0,
-    })
+/// Lists of `P` planes and of the remaining bits.
+///
+/// # Safety
+///
+/// The store is as long as [`scan`] tests, the row is whole, the form's lists
+/// and the update's are `N = P + 1`.
+unsafe fn bits<const P: usize, const N: usize>(
+    geometry: &Geometry,
+    place: usize,
+    row: &Row<'_>,
+    store: &mut [u32],
+) {
+    let shift = geometry.split.shift();
+    let rest = (1 << shift) - 1;
+    let halves = geometry.height.trailing_zeros() - 1;
+    // SAFETY: the caller's promise; of a code a list gets one entry at most.
+    unsafe {
+        walk::<N>(geometry, place, row, store, |code, offset, lists| {
+            for plane in 0..P {
+                let bit = (code >> (u32::from(shift) + plane as u32)) & 1;
+                lists.push(plane, offset, bit);
+            }
+            let lb = code & rest;
+            lists.push(P, (offset >> halves) | (lb << 16), u32::from(lb != 0));
+        });
+    }
 }
 
-/// Lists the digits of a row. `entries` and `index` are divided evenly among
-/// the lists: the prediction's, then the update's.
-pub(super) fn scan(form: Form, row: &Row<'_>, entries: &mut [u32], index: &mut [u16]) {
-    let shift = row.split.shift();
-    let rest = (1 << shift) - 1;
-    match form {
-        Form::Planes(1) => {
-            let [a, lb] = &mut cut(entries, index);
-            walk(row, [a, lb], |code, offset, [a, lb]| {
-                a.push(offset, code >> shift);
-                lb.push((offset << 8) | (code & rest), u32::from(code & rest != 0));
-            });
-        }
-        Form::Planes(2) => {
-            let [a, b, lb] = &mut cut(entries, index);
-            walk(row, [a, b, lb], |code, offset, [a, b, lb]| {
-                let hb = code >> shift;
-                a.push(offset, hb & 1);
-                b.push(offset, (hb >> 1) & 1);
-                lb.push((offset << 8) | (code & rest), u32::from(code & rest != 0));
-            });
-        }
-        Form::Planes(_) => {
-            let [a, b, c, lb] = &mut cut(entries, index);
-            walk(row, [a, b, c, lb], |code, offset, [a, b, c, lb]| {
-                let hb = code >> shift;
-                a.push(offset, hb & 1);
-                b.push(offset, (hb >> 1) & 1);
-                c.push(offset, (hb >> 2) & 1);
-                lb.push((offset << 8) | (code & rest), u32::from(code & rest != 0));
-            });
-        }
-        Form::Weighted => {
-            let [hb, lb] = &mut cut(entries, index);
-            let split = row.split;
-            walk(row, [hb, lb], |code, offset, lists| {
-                let (hb, lb) = split.digits(code as i8);
-                for (list, digit) in lists.iter_mut().zip([hb, lb]) {
-                    let digit = u32::from(digit as u8);
-                    list.push((offset << 8) | digit, u32::from(digit != 0));
-                }
-            });
-        }
+/// Lists of digits and of the remaining bits.
+///
+/// # Safety
+///
+/// As [`bits`].
+unsafe fn digits(
+    geometry: &Geometry,
+    place: usize,
+    row: &Row<'_>,
+    store: &mut [u32],
+    split: Split,
+) {
+    let halves = geometry.height.trailing_zeros() - 1;
+    // SAFETY: as in `bits`.
+    unsafe {
+        walk::<2>(geometry, place, row, store, |code, offset, lists| {
+            let (hb, lb) = split.digits(code as i8);
+            for (list, digit) in [hb, lb].into_iter().enumerate() {
+                let entry = (offset >> halves) | ((i32::from(digit) as u32) << 16);
+                lists.push(list, entry, u32::from(digit != 0));
+            }
+        });
     }
 }
 
 /// Calls `add` with every code that is not zero, as an unsigned byte, and the
 /// offset of its column from the row's left edge.
+///
+/// # Safety
+///
+/// As [`bits`]; `add` appends one entry at most to a list.
 #[inline(always)]
-fn walk<const N: usize>(
+unsafe fn walk<const N: usize>(
+    geometry: &Geometry,
+    place: usize,
     row: &Row<'_>,
-    mut lists: [&mut List<'_>; N],
-    mut add: impl FnMut(u32, u32, &mut [&mut List<'_>; N]),
+    store: &mut [u32],
+    mut add: impl FnMut(u32, u32, &mut Lists<N>),
 ) {
     let View {
         shape,
@@ -114,14 +151,22 @@ fn walk<const N: usize>(
         step,
         channels,
     } = row.view;
-    let codes = <[u8]>::ref_from_bytes(zerocopy::IntoBytes::as_bytes(row.codes)).unwrap_or(&[]);
+    let nth = place * N;
+    let start = store.as_mut_ptr();
+    let entries = start.wrapping_add(nth * geometry.capacity());
+    let mut lists = Lists {
+        store: start,
+        ends: core::array::from_fn(|list| entries.wrapping_add(list * geometry.capacity())),
+        index: start.wrapping_add(geometry.entries() + nth * geometry.index()),
+        distance: geometry.index(),
+    };
+    let height = geometry.height as u32;
     let mut offset = 0;
-    let mut pixels = codes.chunks_exact(shape.channels.max(1));
+    let mut pixels = row.codes.chunks_exact(shape.channels.max(1));
     let fours = step == 1 && (first | channels | shape.channels).is_multiple_of(4);
-    for x in 0..shape.width {
-        for list in &mut lists {
-            list.mark(x);
-        }
+    for _ in 0..shape.width {
+        // SAFETY: one mark for each pixel of the row.
+        unsafe { lists.mark() };
         let pixel = pixels.next().unwrap_or(&[]);
         let pixel = pixel.get(first..).unwrap_or(&[]);
         // Whole words, if the map starts on one.
@@ -135,20 +180,19 @@ fn walk<const N: usize>(
                         add(word & 0xff, at, &mut lists);
                     }
                     word >>= 8;
-                    at = at.wrapping_add(row.height);
+                    at = at.wrapping_add(height);
                 }
-                offset = offset.wrapping_add(4 * row.height);
+                offset = offset.wrapping_add(4 * height);
             }
         } else {
             for &code in pixel.iter().step_by(step.max(1)).take(channels) {
                 if code != 0 {
                     add(u32::from(code), offset, &mut lists);
                 }
-                offset = offset.wrapping_add(row.height);
+                offset = offset.wrapping_add(height);
             }
         }
     }
-    for list in &mut lists {
-        list.mark(shape.width);
-    }
+    // SAFETY: the mark after the last pixel.
+    unsafe { lists.mark() };
 }

@@ -7,8 +7,8 @@
 //! three operations a word.
 #![allow(unsafe_code)]
 
+use super::Run;
 use super::portable::Layout;
-use super::{Patch, Run};
 use core::arch::naked_asm;
 
 /// What [`columns`] works on.
@@ -21,33 +21,25 @@ struct Job {
     entries_end: *const u32,
 }
 
-/// Adds the columns of the runs to the sums.
+/// Adds the columns of a run to the sums.
 ///
 /// # Safety
 ///
 /// The panel has as many columns as the patch.
-pub(super) unsafe fn walk(
-    _: Layout,
-    sums: &mut [[u32; 2]; 4],
-    panel: &[u32],
-    patch: &Patch<'_>,
-    runs: &[Run],
-) {
-    for run in runs {
-        let entries = patch.of(run).as_ptr_range();
-        if entries.is_empty() {
-            continue;
-        }
-        let job = Job {
-            sums,
-            base: panel.as_ptr().wrapping_byte_add(run.base as usize),
-            entries: entries.start,
-            entries_end: entries.end,
-        };
-        // SAFETY: the caller's promise, and what holds for every patch; there is
-        // an entry or more.
-        unsafe { columns(&job) };
+pub(super) unsafe fn walk(_: Layout, sums: &mut [[u32; 2]; 4], panel: &[u32], run: Run<'_>) {
+    let entries = run.entries.as_ptr_range();
+    if entries.is_empty() {
+        return;
     }
+    let job = Job {
+        sums,
+        base: panel.as_ptr().wrapping_byte_add(run.base as usize),
+        entries: entries.start,
+        entries_end: entries.end,
+    };
+    // SAFETY: the caller's promise, and what holds for every patch; there is an
+    // entry or more.
+    unsafe { columns(&job) };
 }
 
 /// Sums of words and of exchanged words as sums of words and of their odd bytes.

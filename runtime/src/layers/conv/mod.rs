@@ -79,11 +79,11 @@ impl<'a> Conv<'a> {
 
     /// Words of scratch of a run.
     #[must_use]
-    pub const fn scratch_words(&self) -> usize {
+    pub fn scratch_words(&self) -> usize {
         if self.is_dense() {
             dense::words(&self.config)
         } else {
-            self.config.geometry().words()
+            gated::words(&self.config)
         }
     }
 

@@ -43,6 +43,12 @@ impl<const ALLOWED: u8> ConvKernels for Limited<ALLOWED> {
     }
 }
 
+/// Digit, and byte offset of the column, of a weighted entry.
+#[inline(always)]
+const fn decode(entry: u32) -> (i32, u32) {
+    (entry as i32 >> 16, (entry & 0xffff) * (HEIGHT as u32 / 2))
+}
+
 /// See [`ConvKernels::panel`].
 fn panel(panel: &[u32], patch: &Patch<'_>, sums: &mut [i32]) {
     let bytes = panel.as_bytes().get(..patch.columns() * HEIGHT);
@@ -54,10 +60,10 @@ fn panel(panel: &[u32], patch: &Patch<'_>, sums: &mut [i32]) {
     for runs in patch.planes() {
         stored.iter_mut().for_each(|sum| *sum *= 2);
         for run in runs {
-            for &entry in patch.of(run) {
-                let (offset, digit) = match patch.form() {
-                    Form::Planes(_) => (entry, 1),
-                    Form::Weighted => (entry >> 8, i32::from(entry as i8)),
+            for &entry in run.entries {
+                let (digit, offset) = match patch.form() {
+                    Form::Planes(_) => (1, entry),
+                    Form::Weighted => decode(entry),
                 };
                 let first = offset.wrapping_add(run.base) as usize;
                 let column = bytes.get(first..).and_then(<[u8]>::first_chunk::<HEIGHT>);
