@@ -41,6 +41,8 @@ mod lists;
 pub mod outputs;
 mod patch;
 mod portable;
+#[cfg(pg_isa = "rv32")]
+mod rv32;
 mod scan;
 #[cfg(any(
     all(target_arch = "x86_64", target_feature = "sse2"),

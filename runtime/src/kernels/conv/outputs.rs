@@ -119,9 +119,7 @@ impl Rows {
     /// Appends a row if `keep`, without a branch.
     #[inline(always)]
     pub fn push(&mut self, row: usize, keep: bool) {
-        if let Some(place) = self.rows.get_mut(self.count) {
-            *place = row as u8;
-        }
+        self.rows[self.count % MOST_ROWS] = row as u8;
         self.count += usize::from(keep);
     }
 
@@ -163,11 +161,15 @@ impl Decided {
     /// Finds the rows whose sums exceed their levels.
     #[inline(always)]
     pub fn find(&mut self, levels: Levels<'_>, sums: &[i32]) {
-        (self.open.count, self.live.count) = (0, 0);
+        // Counts of their own: in registers.
+        let (mut opens, mut lives) = (0, 0);
+        let (open_rows, live_rows) = (&mut self.open.rows, &mut self.live.rows);
         let mut add = |row: usize, sum: i32, open: i32, live: i32| {
-            let opens = sum > open;
-            self.open.push(row, opens);
-            self.live.push(row, sum > live && !opens);
+            open_rows[opens % MOST_ROWS] = row as u8;
+            live_rows[lives % MOST_ROWS] = row as u8;
+            let exceeds = usize::from(sum > open);
+            opens += exceeds;
+            lives += usize::from(sum > live) & (1 - exceeds);
         };
         match levels {
             Levels::Wide(levels) => {
@@ -185,6 +187,7 @@ impl Decided {
                 }
             }
         }
+        (self.open.count, self.live.count) = (opens, lives);
     }
 
     /// Opens the whole group of every row that opens, of `count` rows.

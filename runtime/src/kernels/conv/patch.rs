@@ -58,12 +58,20 @@ pub struct Patch<'p> {
 }
 
 impl<'p> Patch<'p> {
-    /// The runs of each list in turn, the plane of the highest bit first.
-    pub fn planes(&self) -> impl Iterator<Item = impl Iterator<Item = Run<'p>>> {
-        let kernel = self.plane / size_of::<Start>();
-        (0..self.form.lists()).map(move |plane| {
-            let first = self.starts.wrapping_add(plane * kernel);
-            (0..kernel).map(move |row| self.run(first.wrapping_add(row)))
+    /// The patch's planes, that of the highest bit first.
+    pub fn split(&self) -> impl Iterator<Item = Self> {
+        let mut starts = self.starts;
+        let whole = *self;
+        core::iter::from_fn(move || {
+            let first = starts;
+            (first != whole.starts_end).then(|| {
+                starts = first.wrapping_byte_add(whole.plane);
+                Self {
+                    starts: first,
+                    starts_end: starts,
+                    ..whole
+                }
+            })
         })
     }
 

@@ -70,7 +70,7 @@ pub(super) fn panel(panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; HEIGHT]) 
         core::array::from_fn(|v| unsafe { _mm256_loadu_si256(column.cast::<__m256i>().add(v)) })
     };
     if matches!(patch.form(), Form::Planes(_)) {
-        for runs in patch.planes() {
+        for plane in patch.split() {
             if patch.folds() {
                 lanes.fold(core::mem::take(&mut digits), sums);
                 sums.iter_mut().for_each(|sum| *sum *= 2);
@@ -80,7 +80,7 @@ pub(super) fn panel(panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; HEIGHT]) 
                     *lane = _mm256_slli_epi16::<1>(*lane);
                 }
             }
-            for run in runs {
+            for run in plane.runs() {
                 digits += run.entries.len() as i32;
                 for &entry in run.entries {
                     let column: [__m256i; VECTORS] = column(entry.wrapping_add(run.base));

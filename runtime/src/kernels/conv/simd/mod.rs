@@ -57,9 +57,9 @@ fn panel(panel: &[u32], patch: &Patch<'_>, sums: &mut [i32]) {
     };
     // In the order in which they are stored: the compiler finds the vectors.
     let mut stored = [0i32; HEIGHT];
-    for runs in patch.planes() {
+    for plane in patch.split() {
         stored.iter_mut().for_each(|sum| *sum *= 2);
-        for run in runs {
+        for run in plane.runs() {
             for &entry in run.entries {
                 let (digit, offset) = match patch.form() {
                     Form::Planes(_) => (1, entry),

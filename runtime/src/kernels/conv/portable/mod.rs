@@ -10,12 +10,22 @@
 //! ```
 //!
 //! `128 sum d`, taken off both lanes, leaves the sums of `w d`.
+//!
+//! Where the compiler lacks registers, both walks are assembly (`thumb1`,
+//! `rv32`); elsewhere they are [`walks`].
 #![allow(unsafe_code)]
 
-#[cfg(not(pg_isa = "thumb1"))]
-use super::Run;
+#[cfg(not(any(pg_isa = "rv32", pg_isa = "thumb1")))]
+mod walks;
+
+#[cfg(pg_isa = "rv32")]
+use super::rv32::{rows as walk_rows, walk};
+#[cfg(pg_isa = "thumb1")]
+use super::thumb1::{rows as walk_rows, walk};
 use super::{Form, Patch};
 use crate::layout::Target;
+#[cfg(not(any(pg_isa = "rv32", pg_isa = "thumb1")))]
+use walks::{rows as walk_rows, walk};
 
 /// Rows of a panel, and bytes of a column.
 const HEIGHT: usize = 16;
@@ -33,30 +43,18 @@ pub struct Layout {
 }
 
 /// [`Target::Swar`].
-pub const SWAR: Layout = Layout {
+const SWAR: Layout = Layout {
     flip: 0,
     crossed: false,
 };
 /// [`Target::Dsp`].
 #[cfg(all(test, not(pg_isa = "dsp")))]
-pub const DSP: Layout = Layout {
+const DSP: Layout = Layout {
     flip: 0x8080_8080,
     crossed: true,
 };
 
 const _: () = assert!(Target::Swar.panel() == HEIGHT && Target::Dsp.panel() == HEIGHT);
-
-impl Layout {
-    /// The word of a row, and the byte of it.
-    #[inline(always)]
-    const fn byte(self, row: usize) -> usize {
-        if self.crossed {
-            (row & !3) | ((row & 1) << 1) | ((row >> 1) & 1)
-        } else {
-            row
-        }
-    }
-}
 
 /// Sums of a panel in 16-bit lanes.
 struct Lanes([[u32; 2]; WORDS]);
@@ -101,7 +99,7 @@ fn column(panel: &[u32], offset: u32) -> [u32; WORDS] {
 }
 
 /// See [`super::ConvKernels::panel`].
-pub fn panel(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32]) {
+fn panel(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32]) {
     let Some(sums) = sums.first_chunk_mut::<HEIGHT>() else {
         return;
     };
@@ -117,56 +115,18 @@ pub fn panel(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32])
 
 fn planes(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; HEIGHT]) {
     let mut lanes = Lanes::ZERO;
-    let mut digits = 0;
-    for runs in patch.planes() {
-        // Horner's rule: in the lanes while they hold it, else in the sums.
-        if patch.folds() {
-            #[cfg(pg_isa = "thumb1")]
-            super::thumb1::uncross(&mut lanes.0);
-            lanes.fold(layout, core::mem::take(&mut digits), sums);
-            sums.iter_mut().for_each(|sum| *sum *= 2);
-        } else {
-            lanes.0.as_flattened_mut().iter_mut().for_each(|a| *a <<= 1);
-            digits *= 2;
-        }
-        for run in runs {
-            digits += run.entries.len() as u32;
-            // SAFETY: the panel has the columns of the patch, in which all offsets are.
-            unsafe { walk(layout, &mut lanes.0, panel, run) };
-        }
+    if !patch.folds() {
+        // SAFETY: the panel has the columns of the patch, in which all offsets are.
+        let digits = unsafe { walk(layout, &mut lanes.0, panel, patch) };
+        lanes.fold(layout, digits, sums);
+        return;
     }
-    #[cfg(pg_isa = "thumb1")]
-    super::thumb1::uncross(&mut lanes.0);
-    lanes.fold(layout, digits, sums);
-}
-
-#[cfg(pg_isa = "thumb1")]
-use super::thumb1::walk;
-
-/// Adds the columns of a run to the sums.
-///
-/// # Safety
-///
-/// The panel has as many columns as the patch.
-#[cfg(not(pg_isa = "thumb1"))]
-#[inline(always)]
-unsafe fn walk(layout: Layout, sums: &mut [[u32; 2]; WORDS], panel: &[u32], run: Run<'_>) {
-    let mut lanes = *sums;
-    // A window left of the map's middle has its columns before those of the row:
-    // bases below zero.
-    let base = panel
-        .as_ptr()
-        .wrapping_byte_offset(run.base as i32 as isize);
-    for &entry in run.entries {
-        let column = base.wrapping_byte_add(entry as usize);
-        for (j, [a, o]) in lanes.iter_mut().enumerate() {
-            // SAFETY: the caller's promise, and what holds for every patch.
-            let u = unsafe { column.add(j).read() } ^ layout.flip;
-            *a = a.wrapping_add(u);
-            *o = o.wrapping_add((u >> 8) & EVEN);
-        }
+    for plane in patch.split() {
+        sums.iter_mut().for_each(|sum| *sum *= 2);
+        // SAFETY: as above.
+        let digits = unsafe { walk(layout, &mut lanes.0, panel, &plane) };
+        lanes.fold(layout, digits, sums);
     }
-    *sums = lanes;
 }
 
 /// Digit, and byte offset of the column, of a weighted entry.
@@ -205,75 +165,32 @@ fn weighted(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; H
 }
 
 /// See [`super::ConvKernels::rows`].
-pub fn rows(layout: Layout, panel: &[u32], patch: &Patch<'_>, rows: &[u8], sums: &mut [i32]) {
+fn rows(layout: Layout, panel: &[u32], patch: &Patch<'_>, rows: &[u8], sums: &mut [i32]) {
     let whole = panel.len() >= patch.columns() * WORDS;
     let beyond = |&row: &u8| usize::from(row) >= HEIGHT.min(sums.len());
     if !whole || patch.form() != Form::Weighted || rows.iter().any(beyond) {
         return;
     }
-    let byte = |&row: &u8| {
-        panel
-            .as_ptr()
-            .cast::<u8>()
-            .wrapping_add(layout.byte(row.into()))
-    };
-    let mut add = |row: u8, total: i32| {
-        if let Some(sum) = sums.get_mut(usize::from(row)) {
-            *sum += total;
-        }
-    };
-    let (pairs, rest) = rows.as_chunks::<2>();
-    for pair in pairs {
+    if let Some(sums) = sums.first_chunk_mut() {
         // SAFETY: the panel has the columns of the patch, and rows are below the
         // height of a column.
-        let totals = unsafe { gather(layout, patch, pair.each_ref().map(byte)) };
-        add(pair[0], totals[0]);
-        add(pair[1], totals[1]);
-    }
-    for row in rest {
-        // SAFETY: as above.
-        let [total] = unsafe { gather(layout, patch, [byte(row)]) };
-        add(*row, total);
+        unsafe { walk_rows(layout, panel, patch, rows, sums) };
     }
 }
 
-/// Sums of the rows that start at these bytes of a panel.
-///
-/// # Safety
-///
-/// The bytes are those of rows in the first column of a panel that has as many
-/// columns as the patch, which is weighted.
-#[inline(always)]
-unsafe fn gather<const N: usize>(
-    layout: Layout,
-    patch: &Patch<'_>,
-    rows: [*const u8; N],
-) -> [i32; N] {
-    let mut totals = [0i32; N];
-    let mut digits = 0i32;
-    for run in patch.runs() {
-        let bases = rows.map(|row| row.wrapping_offset(run.base as i32 as isize));
-        for &entry in run.entries {
-            let (digit, offset) = decode(entry);
-            let digit = digit as i32;
-            digits = digits.wrapping_add(digit);
-            for (total, base) in totals.iter_mut().zip(bases) {
-                // SAFETY: the caller's promise, and what holds for every patch.
-                let byte = unsafe { base.wrapping_add(offset).read() };
-                let u = i32::from(byte ^ layout.flip as u8);
-                *total = total.wrapping_add(u.wrapping_mul(digit));
-            }
-        }
-    }
-    totals.map(|total| total.wrapping_sub(digits.wrapping_mul(128)))
-}
+/// A column of the walks in assembly takes less than its single rows from here
+/// on; of those in Rust, four rows cost about what all of them do.
+const WHOLE: usize = if cfg!(any(pg_isa = "rv32", pg_isa = "thumb1")) {
+    9
+} else {
+    5
+};
 
 /// The kernels of a layout in plain Rust, whatever else its cores have.
 macro_rules! plain {
     ($kernels:ty, $layout:expr) => {
         impl super::ConvKernels for $kernels {
-            // Per entry, four rows of a panel cost about what all of them do.
-            const WHOLE: usize = 5;
+            const WHOLE: usize = WHOLE;
 
             fn panel(words: &[u32], patch: &Patch<'_>, sums: &mut [i32]) {
                 panel($layout, words, patch, sums);
