@@ -173,12 +173,13 @@ fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
         if prediction {
             // Levels at the sums, beside them, and at the ends.
             let mut level = |sum: i32| match source.below(6) {
-                0 => i32::MIN,
-                1 => i32::MAX,
+                0 => -(1 << 30),
+                1 => 1 << 30,
                 near => sum + near as i32 - 3,
             };
             for (level_of, &sum) in levels.iter_mut().zip(&*want) {
-                (level_of.open, level_of.live) = (level(sum), level(sum));
+                level_of.open = level(sum);
+                level_of.live = level(sum).min(level_of.open);
             }
             let mut expected = Decided::NONE;
             expected.find(Levels::Wide(levels), want);

@@ -9,13 +9,17 @@
 //! ```
 //!
 //! so that an output that stays closed and whose code is 0, which most are, costs
-//! two comparisons and neither bias nor multiplication.
+//! a comparison and neither bias nor multiplication.
+#![allow(unsafe_code)]
 
 use super::MOST_ROWS;
 use crate::quant::Requant;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// What a sum of prediction digits must exceed.
+/// Sums are nearer to 0, and levels not farther from it.
+const FARTHEST: i64 = 1 << 30;
+
+/// What a sum of prediction digits must exceed: ±2^30 at most.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
@@ -23,7 +27,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub struct Level {
     /// For the gate to open.
     pub open: i32,
-    /// For the closed output to have another code than 0.
+    /// For that, or for the closed output to have another code than 0.
     pub live: i32,
 }
 
@@ -35,7 +39,7 @@ pub struct Level {
 pub struct PairLevel {
     /// For the gates to open.
     pub open: [i16; 2],
-    /// For the closed outputs to have another code than 0.
+    /// For that, or for the closed outputs to have another code than 0.
     pub live: [i16; 2],
 }
 
@@ -51,18 +55,14 @@ pub enum Levels<'l> {
 impl Level {
     /// Levels of an output that neither opens nor has a code: of no output.
     pub const NONE: Self = Self {
-        open: i32::MAX,
-        live: i32::MAX,
+        open: FARTHEST as i32,
+        live: FARTHEST as i32,
     };
 
     /// The level for `z > limit`, `z = (sum << shift) + bias`.
     #[must_use]
     pub const fn above(limit: i64, bias: i32, shift: u8) -> i32 {
-        saturate(
-            (limit - bias as i64) >> (shift & 31),
-            i32::MIN as i64,
-            i32::MAX as i64,
-        )
+        saturate((limit - bias as i64) >> (shift & 31), -FARTHEST, FARTHEST)
     }
 
     /// The largest accumulator whose requantised value is 0 or less.
@@ -161,15 +161,19 @@ impl Decided {
     /// Finds the rows whose sums exceed their levels.
     #[inline(always)]
     pub fn find(&mut self, levels: Levels<'_>, sums: &[i32]) {
-        // Counts of their own: in registers.
         let (mut opens, mut lives) = (0, 0);
         let (open_rows, live_rows) = (&mut self.open.rows, &mut self.live.rows);
+        // Most rows are neither.
         let mut add = |row: usize, sum: i32, open: i32, live: i32| {
-            open_rows[opens % MOST_ROWS] = row as u8;
-            live_rows[lives % MOST_ROWS] = row as u8;
-            let exceeds = usize::from(sum > open);
-            opens += exceeds;
-            lives += usize::from(sum > live) & (1 - exceeds);
+            if sum > live {
+                let (rows, count) = if sum > open {
+                    (&mut *open_rows, &mut opens)
+                } else {
+                    (&mut *live_rows, &mut lives)
+                };
+                rows[*count % MOST_ROWS] = row as u8;
+                *count += 1;
+            }
         };
         match levels {
             Levels::Wide(levels) => {
@@ -248,21 +252,28 @@ impl Scale {
 }
 
 /// Writes the codes of the listed outputs to `codes`, every `step`th of which
-/// belongs to an output; `sums` are multiplied by `2^shift` before.
+/// belongs to an output; `sums` are multiplied by `2^shift` before. Where one of
+/// them is not there, none is written.
 #[inline(always)]
 pub fn codes(
     scales: &[Scale],
     (sums, shift): (&[i32], u8),
-    rows: &[u8],
+    rows: &Rows,
     range: (i32, i32),
     (codes, step): (&mut [i8], usize),
 ) {
+    let rows = rows.list();
+    let last = rows.last().map_or(0, |&row| usize::from(row));
+    if last >= scales.len().min(sums.len()) || last * step >= codes.len() {
+        return;
+    }
     for &row in rows {
         let row = usize::from(row);
-        if let (Some(scale), Some(&sum)) = (scales.get(row), sums.get(row))
-            && let Some(place) = codes.get_mut(row * step)
-        {
-            *place = scale.apply(sum << (shift & 31), range) as i8;
+        // SAFETY: rows are in ascending order, and the last one is there.
+        unsafe {
+            let sum = *sums.as_ptr().add(row);
+            let code = (*scales.as_ptr().add(row)).apply(sum << (shift & 31), range);
+            *codes.as_mut_ptr().add(row * step) = code as i8;
         }
     }
 }
@@ -315,9 +326,10 @@ mod tests {
 
     #[test]
     fn narrow_levels_are_those_of_wide_ones() {
-        let ends = [i32::MIN, -32768, -32767, -1, 0, 32766, 32767, i32::MAX];
+        let far = FARTHEST as i32;
+        let ends = [-far, -32768, -32767, -1, 0, 32766, 32767, far];
         for open in ends {
-            for live in ends {
+            for live in ends.map(|live| live.min(open)) {
                 let level = Level { open, live };
                 let pair = [PairLevel::of([level, Level::NONE])];
                 for sum in [-32767, -1, 0, 1, 32766, 32767] {

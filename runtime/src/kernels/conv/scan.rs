@@ -15,49 +15,6 @@ pub(super) struct Row<'r> {
     pub codes: &'r [u8],
 }
 
-/// `N` lists as they grow: the ends so far. They lie in one store, and so do
-/// their indices.
-struct Lists<const N: usize> {
-    store: *mut u32,
-    ends: [*mut u32; N],
-    /// The first list's index at this pixel; the others follow at equal distances.
-    index: *mut u32,
-    distance: usize,
-}
-
-impl<const N: usize> Lists<N> {
-    /// Appends an entry if `keep` is 1 rather than 0, without a branch.
-    ///
-    /// # Safety
-    ///
-    /// There is room for an entry more.
-    #[inline(always)]
-    unsafe fn push(&mut self, list: usize, entry: u32, keep: u32) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            self.ends[list].write(entry);
-            self.ends[list] = self.ends[list].add(keep as usize);
-        }
-    }
-
-    /// Notes where the entries of a pixel begin.
-    ///
-    /// # Safety
-    ///
-    /// It is called once for each pixel, and once after the last.
-    #[inline(always)]
-    unsafe fn mark(&mut self) {
-        for (list, end) in self.ends.iter().enumerate() {
-            // SAFETY: the caller's promise; ends lie in the store.
-            unsafe {
-                let at = end.byte_offset_from(self.store) as u32;
-                self.index.add(list * self.distance).write(at);
-            }
-        }
-        self.index = self.index.wrapping_add(1);
-    }
-}
-
 /// Lists the digits of a row at a place of the ring, with their indices. The
 /// store has the words of [`Geometry::store`].
 pub(super) fn scan(geometry: &Geometry, place: usize, row: Row<'_>, store: &mut [u32]) {
@@ -66,84 +23,119 @@ pub(super) fn scan(geometry: &Geometry, place: usize, row: Row<'_>, store: &mut 
     if !fits || row.codes.len() != codes {
         return;
     }
-    let split = geometry.split;
-    // SAFETY: as tested; the lists are those of the form, and the update's.
+    // SAFETY: as tested; the planes are those of the form.
     unsafe {
         match geometry.form() {
-            Form::Planes(1) => bits::<1, 2>(geometry, place, &row, store),
-            Form::Planes(2) => bits::<2, 3>(geometry, place, &row, store),
-            Form::Planes(_) => bits::<3, 4>(geometry, place, &row, store),
-            Form::Weighted => digits(geometry, place, &row, store, split),
+            Form::Planes(1) => walk::<1>(geometry, place, &row, store),
+            Form::Planes(2) => walk::<2>(geometry, place, &row, store),
+            Form::Planes(_) => walk::<3>(geometry, place, &row, store),
+            Form::Weighted => walk::<0>(geometry, place, &row, store),
         }
     }
 }
 
-/// Lists of `P` planes and of the remaining bits.
-///
-/// # Safety
-///
-/// The store is as long as [`scan`] tests, the row is whole, the form's lists
-/// and the update's are `N = P + 1`.
-unsafe fn bits<const P: usize, const N: usize>(
-    geometry: &Geometry,
-    place: usize,
-    row: &Row<'_>,
-    store: &mut [u32],
-) {
-    let shift = geometry.split.shift();
-    let rest = (1 << shift) - 1;
-    let halves = geometry.height.trailing_zeros() - 1;
-    // SAFETY: the caller's promise; of a code a list gets one entry at most.
-    unsafe {
-        walk::<N>(geometry, place, row, store, |code, offset, lists| {
-            for plane in 0..P {
-                let bit = (code >> (u32::from(shift) + plane as u32)) & 1;
-                lists.push(plane, offset, bit);
-            }
-            let lb = code & rest;
-            lists.push(P, (offset >> halves) | (lb << 16), u32::from(lb != 0));
-        });
-    }
-}
-
-/// Lists of digits and of the remaining bits.
-///
-/// # Safety
-///
-/// As [`bits`].
-unsafe fn digits(
-    geometry: &Geometry,
-    place: usize,
-    row: &Row<'_>,
-    store: &mut [u32],
+/// The lists of a row as they grow. Single fields, not arrays, which the compiler
+/// would keep in memory.
+struct Lists<const P: usize> {
+    /// Ends of the planes' lists, that of bit 0 first; of digits, if there are none.
+    hb: *mut u32,
+    hb1: *mut u32,
+    hb2: *mut u32,
+    /// End of the list of the remaining bits.
+    lb: *mut u32,
+    /// The first list's index at this pixel; the others follow at equal distances.
+    index: *mut u32,
+    distance: usize,
+    store: *mut u32,
     split: Split,
-) {
-    let halves = geometry.height.trailing_zeros() - 1;
-    // SAFETY: as in `bits`.
-    unsafe {
-        walk::<2>(geometry, place, row, store, |code, offset, lists| {
-            let (hb, lb) = split.digits(code as i8);
-            for (list, digit) in [hb, lb].into_iter().enumerate() {
-                let entry = (offset >> halves) | ((i32::from(digit) as u32) << 16);
-                lists.push(list, entry, u32::from(digit != 0));
-            }
-        });
-    }
+    /// From the offset of a column to twice its number.
+    halves: u32,
 }
 
-/// Calls `add` with every code that is not zero, as an unsigned byte, and the
-/// offset of its column from the row's left edge.
+/// Appends an entry if `keep` is 1 rather than 0, without a branch.
 ///
 /// # Safety
 ///
-/// As [`bits`]; `add` appends one entry at most to a list.
+/// There is room for an entry more.
 #[inline(always)]
-unsafe fn walk<const N: usize>(
+unsafe fn push(end: &mut *mut u32, entry: u32, keep: u32) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        end.write(entry);
+        *end = end.add(keep as usize);
+    }
+}
+
+impl<const P: usize> Lists<P> {
+    /// Notes where the entries of a pixel begin.
+    ///
+    /// # Safety
+    ///
+    /// It is called once for each pixel, and once after the last.
+    #[inline(always)]
+    unsafe fn mark(&mut self) {
+        let mut place = self.index;
+        let mut write = |end: *mut u32| {
+            // SAFETY: the caller's promise; ends lie in the store.
+            unsafe { place.write(end.byte_offset_from(self.store) as u32) };
+            place = place.wrapping_add(self.distance);
+        };
+        write(self.hb);
+        if P > 1 {
+            write(self.hb1);
+        }
+        if P > 2 {
+            write(self.hb2);
+        }
+        write(self.lb);
+        self.index = self.index.wrapping_add(1);
+    }
+
+    /// Appends the digits of a code that is not zero, an unsigned byte, whose
+    /// column is at `offset` from the row's left edge.
+    ///
+    /// # Safety
+    ///
+    /// It is called at most once for each code of the row.
+    #[inline(always)]
+    unsafe fn add(&mut self, code: u32, offset: u32) {
+        let column = offset >> self.halves;
+        // SAFETY: every list has room for an entry of each code.
+        unsafe {
+            if P == 0 {
+                let (hb, lb) = self.split.digits(code as i8);
+                let entry = |digit: i8| column | ((i32::from(digit) as u32) << 16);
+                push(&mut self.hb, entry(hb), u32::from(hb != 0));
+                push(&mut self.lb, entry(lb), u32::from(lb != 0));
+                return;
+            }
+            let hb = code >> self.split.shift();
+            push(&mut self.hb, offset, hb & 1);
+            if P > 1 {
+                push(&mut self.hb1, offset, (hb >> 1) & 1);
+            }
+            if P > 2 {
+                push(&mut self.hb2, offset, (hb >> 2) & 1);
+            }
+            let lb = code - (hb << self.split.shift());
+            push(&mut self.lb, column | (lb << 16), u32::from(lb != 0));
+        }
+    }
+}
+
+/// Lists of so many planes, or of digits if there are none, and of the remaining
+/// bits.
+///
+/// # Safety
+///
+/// The store is as long as [`scan`] tests, the row is whole, the planes are those
+/// of the form.
+#[inline(never)] // Its pointers are to stay in registers.
+unsafe fn walk<const P: usize>(
     geometry: &Geometry,
     place: usize,
     row: &Row<'_>,
     store: &mut [u32],
-    mut add: impl FnMut(u32, u32, &mut Lists<N>),
 ) {
     let View {
         shape,
@@ -151,45 +143,58 @@ unsafe fn walk<const N: usize>(
         step,
         channels,
     } = row.view;
-    let nth = place * N;
-    let start = store.as_mut_ptr();
-    let entries = start.wrapping_add(nth * geometry.capacity());
-    let mut lists = Lists {
-        store: start,
-        ends: core::array::from_fn(|list| entries.wrapping_add(list * geometry.capacity())),
-        index: start.wrapping_add(geometry.entries() + nth * geometry.index()),
-        distance: geometry.index(),
-    };
     let height = geometry.height as u32;
-    let mut offset = 0;
-    let mut pixels = row.codes.chunks_exact(shape.channels.max(1));
+    let nth = place * geometry.lists();
+    let store = store.as_mut_ptr();
+    let list = |list: usize| store.wrapping_add((nth + list) * geometry.capacity());
+    let mut lists = Lists::<P> {
+        hb: list(0),
+        hb1: list(1),
+        hb2: list(2),
+        lb: list(geometry.lists() - 1),
+        index: store.wrapping_add(geometry.entries() + nth * geometry.index()),
+        distance: geometry.index(),
+        store,
+        split: geometry.split,
+        halves: height.trailing_zeros() - 1,
+    };
     let fours = step == 1 && (first | channels | shape.channels).is_multiple_of(4);
-    for _ in 0..shape.width {
-        // SAFETY: one mark for each pixel of the row.
-        unsafe { lists.mark() };
-        let pixel = pixels.next().unwrap_or(&[]);
-        let pixel = pixel.get(first..).unwrap_or(&[]);
-        // Whole words, if the map starts on one.
-        let words = pixel.get(..channels).filter(|_| fours);
-        if let Some(words) = words.and_then(|bytes| <[u32]>::ref_from_bytes(bytes).ok()) {
-            for &word in words {
+    let words = <[u32]>::ref_from_bytes(row.codes).ok().filter(|_| fours);
+    let mut offset = 0;
+    // Whole words, if the map starts on one.
+    if let Some(mut words) = words {
+        while let Some(pixel) = words.split_off(..shape.channels / 4) {
+            // SAFETY: one mark for each pixel of the row.
+            unsafe { lists.mark() };
+            let pixel = pixel.get(first / 4..(first + channels) / 4);
+            for &word in pixel.unwrap_or(&[]) {
                 let mut word = u32::from_le(word);
                 let mut at = offset;
                 while word != 0 {
                     if word & 0xff != 0 {
-                        add(word & 0xff, at, &mut lists);
+                        // SAFETY: once for each code.
+                        unsafe { lists.add(word & 0xff, at) };
                     }
                     word >>= 8;
-                    at = at.wrapping_add(height);
+                    at += height;
                 }
-                offset = offset.wrapping_add(4 * height);
+                offset += 4 * height;
             }
-        } else {
-            for &code in pixel.iter().step_by(step.max(1)).take(channels) {
+            if words.is_empty() {
+                break;
+            }
+        }
+    } else {
+        for pixel in row.codes.chunks_exact(shape.channels.max(1)) {
+            // SAFETY: as above.
+            unsafe { lists.mark() };
+            let codes = pixel.get(first..).unwrap_or(&[]).iter();
+            for &code in codes.step_by(step.max(1)).take(channels) {
                 if code != 0 {
-                    add(u32::from(code), offset, &mut lists);
+                    // SAFETY: as above.
+                    unsafe { lists.add(code.into(), offset) };
                 }
-                offset = offset.wrapping_add(height);
+                offset += height;
             }
         }
     }

@@ -45,13 +45,14 @@ impl<'t> Tables<'t> {
             let threshold = config
                 .gate
                 .threshold(channel)
-                .map_or(i32::MIN, |t| Level::above(t.into(), bias, shift));
+                .map_or(i64::MIN / 2, i64::from);
             let zero = if all {
-                i32::MIN
+                i64::MIN / 2
             } else {
-                Level::above(Level::zero(requant), bias, shift)
+                Level::zero(requant)
             };
-            (level.open, level.live) = (threshold, zero);
+            level.open = Level::above(threshold, bias, shift);
+            level.live = Level::above(zero, bias, shift).min(level.open);
             *scale = Scale::new(bias, requant);
         }
         let (pairs, _) = wide.as_chunks();
@@ -144,19 +145,19 @@ impl Layer<'_> {
         writer: &mut Writer<'_, '_>,
     ) {
         let height = K::TARGET.panel();
-        let words = self.config.weights.panel_words.unwrap_or(&[]);
+        let mut words = self.config.weights.panel_words.unwrap_or(&[]);
         let shift = self.config.split.shift();
         let mut scales = self.tables.scales;
         let (mut wide, mut narrow) = (self.tables.wide, self.tables.narrow);
         let mut first = 0;
-        for panel in words.chunks_exact(self.panel.max(1)) {
+        while let Some(panel) = words.split_off(..self.panel) {
             let levels = if self.narrow {
                 Levels::Narrow(narrow.split_off(..height / 2).unwrap_or(&[]))
             } else {
                 Levels::Wide(wide.split_off(..height).unwrap_or(&[]))
             };
             let count = height.min(scales.len());
-            let Some(scales) = scales.split_off(..count) else {
+            let Some(of_panel) = scales.split_off(..count) else {
                 return;
             };
             let (sums, decided) = (&mut self.sums, &mut self.decided);
@@ -174,8 +175,11 @@ impl Layer<'_> {
                 let predicted = predicted.get(..count).unwrap_or(&[]);
                 writer.show_sums(at, first, (predicted, sums), shift, open);
             }
-            writer.codes(at, first, scales, (sums, shift), decided);
+            writer.codes(at, first, of_panel, (sums, shift), decided);
             first += height;
+            if scales.is_empty() {
+                break;
+            }
         }
     }
 

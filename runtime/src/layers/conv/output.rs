@@ -103,8 +103,8 @@ impl Writer<'_, '_> {
     ) {
         let view = self.config.output;
         if self.config.residual.is_some() {
-            for (rows, shift) in [(decided.live.list(), shift), (decided.open.list(), 0)] {
-                for &row in rows {
+            for (rows, shift) in [(&decided.live, shift), (&decided.open, 0)] {
+                for &row in rows.list() {
                     let row = usize::from(row);
                     if let (Some(scale), Some(&sum)) = (scales.get(row), sums.get(row)) {
                         let range = (i16::MIN.into(), i16::MAX.into());
@@ -118,7 +118,7 @@ impl Writer<'_, '_> {
         let range = (self.range.0.into(), self.range.1.into());
         let codes = self.output.get_mut(view.index(y, x, first)..);
         let codes = codes.unwrap_or(&mut []);
-        for (rows, shift) in [(decided.live.list(), shift), (decided.open.list(), 0)] {
+        for (rows, shift) in [(&decided.live, shift), (&decided.open, 0)] {
             outputs::codes(scales, (sums, shift), rows, range, (codes, view.step));
         }
     }

@@ -62,9 +62,10 @@ struct Lanes([[u32; 2]; WORDS]);
 impl Lanes {
     const ZERO: Self = Self([[0; 2]; WORDS]);
 
-    /// Adds the sums to `sums`, less `offset` in every lane, and starts anew.
+    /// Adds the sums, less 128 for each of `digits`, to so many times `sums`, and
+    /// starts anew.
     #[inline(always)]
-    fn fold(&mut self, layout: Layout, digits: u32, sums: &mut [i32; HEIGHT]) {
+    fn fold(&mut self, layout: Layout, digits: u32, times: i32, sums: &mut [i32; HEIGHT]) {
         let offset = digits.wrapping_mul(0x0080_0080);
         let (fours, _) = sums.as_chunks_mut::<4>();
         for (sums, [a, o]) in fours.iter_mut().zip(&mut self.0) {
@@ -80,7 +81,7 @@ impl Lanes {
                 lanes
             };
             for (sum, lane) in sums.iter_mut().zip(lanes) {
-                *sum += lane;
+                *sum = lane + if times == 0 { 0 } else { *sum * times };
             }
             (*a, *o) = (0, 0);
         }
@@ -106,7 +107,6 @@ fn panel(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32]) {
     let Some(panel) = panel.get(..patch.columns() * WORDS) else {
         return;
     };
-    *sums = [0; HEIGHT];
     match patch.form() {
         Form::Planes(_) => planes(layout, panel, patch, sums),
         Form::Weighted => weighted(layout, panel, patch, sums),
@@ -118,14 +118,14 @@ fn planes(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; HEI
     if !patch.folds() {
         // SAFETY: the panel has the columns of the patch, in which all offsets are.
         let digits = unsafe { walk(layout, &mut lanes.0, panel, patch) };
-        lanes.fold(layout, digits, sums);
+        lanes.fold(layout, digits, 0, sums);
         return;
     }
+    *sums = [0; HEIGHT];
     for plane in patch.split() {
-        sums.iter_mut().for_each(|sum| *sum *= 2);
         // SAFETY: as above.
         let digits = unsafe { walk(layout, &mut lanes.0, panel, &plane) };
-        lanes.fold(layout, digits, sums);
+        lanes.fold(layout, digits, 2, sums);
     }
 }
 
@@ -137,6 +137,7 @@ const fn decode(entry: u32) -> (u32, usize) {
 }
 
 fn weighted(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; HEIGHT]) {
+    *sums = [0; HEIGHT];
     let mut lanes = Lanes::ZERO;
     let (mut digits, mut room) = (0u32, patch.limit());
     for run in patch.runs() {
@@ -156,12 +157,12 @@ fn weighted(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; H
             room -= now.len();
             entries = later;
             if room == 0 {
-                lanes.fold(layout, core::mem::take(&mut digits), sums);
+                lanes.fold(layout, core::mem::take(&mut digits), 1, sums);
                 room = patch.limit();
             }
         }
     }
-    lanes.fold(layout, digits, sums);
+    lanes.fold(layout, digits, 1, sums);
 }
 
 /// See [`super::ConvKernels::rows`].
