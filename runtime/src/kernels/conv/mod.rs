@@ -63,7 +63,7 @@ pub use patch::{Patch, Run};
 use super::{Kernels, Selected};
 use crate::layout::Target;
 use crate::quant::Split;
-use outputs::{Decided, Levels};
+use outputs::{Decided, Levels, Rows, Scale};
 
 /// Sums of 16-bit lanes are exact up to here.
 const LANE: u32 = i16::MAX as u32;
@@ -145,4 +145,18 @@ pub trait ConvKernels: Kernels {
     /// Adds to the sums of the listed rows of a panel; `patch` is weighted.
     /// Where one is beyond the panel, or the sums, none is added to.
     fn rows(panel: &[u32], patch: &Patch<'_>, rows: &[u8], sums: &mut [i32]);
+
+    /// Writes the codes of the listed outputs of a panel to `codes`, every `step`th
+    /// of which belongs to an output; `sums` are multiplied by `2^shift` before.
+    /// Where one of them is not there, none is written.
+    #[inline(always)]
+    fn codes(
+        scales: &[Scale],
+        sums: (&[i32], u8),
+        rows: &Rows,
+        range: (i32, i32),
+        codes: (&mut [i8], usize),
+    ) {
+        outputs::codes(scales, sums, rows, range, codes);
+    }
 }

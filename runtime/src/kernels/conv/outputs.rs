@@ -123,6 +123,13 @@ impl Rows {
         self.count += usize::from(keep);
     }
 
+    /// The last of the rows; 0 if there are none.
+    #[inline(always)]
+    #[must_use]
+    pub fn last(&self) -> usize {
+        self.list().last().map_or(0, |&row| usize::from(row))
+    }
+
     /// Sets the rows to those whose bit is set.
     #[cfg(pg_isa = "dsp")]
     #[inline(always)]
@@ -251,9 +258,7 @@ impl Scale {
     }
 }
 
-/// Writes the codes of the listed outputs to `codes`, every `step`th of which
-/// belongs to an output; `sums` are multiplied by `2^shift` before. Where one of
-/// them is not there, none is written.
+/// See [`super::ConvKernels::codes`].
 #[inline(always)]
 pub fn codes(
     scales: &[Scale],
@@ -262,8 +267,7 @@ pub fn codes(
     range: (i32, i32),
     (codes, step): (&mut [i8], usize),
 ) {
-    let rows = rows.list();
-    let last = rows.last().map_or(0, |&row| usize::from(row));
+    let (last, rows) = (rows.last(), rows.list());
     if last >= scales.len().min(sums.len()) || last * step >= codes.len() {
         return;
     }

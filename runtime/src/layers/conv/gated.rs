@@ -175,7 +175,7 @@ impl Layer<'_> {
                 let predicted = predicted.get(..count).unwrap_or(&[]);
                 writer.show_sums(at, first, (predicted, sums), shift, open);
             }
-            writer.codes(at, first, of_panel, (sums, shift), decided);
+            writer.codes::<K>(at, first, of_panel, (sums, shift), decided);
             first += height;
             if scales.is_empty() {
                 break;

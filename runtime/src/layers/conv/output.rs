@@ -1,7 +1,8 @@
 //! From accumulators to codes.
 
 use super::{ConvConfig, ConvOutput, Visitor};
-use crate::kernels::conv::outputs::{self, Decided, Scale};
+use crate::kernels::conv::ConvKernels;
+use crate::kernels::conv::outputs::{Decided, Scale};
 use crate::quant::{Requant, round_shift};
 
 /// Bits behind the point of an output that a residual is added to.
@@ -93,7 +94,7 @@ impl Writer<'_, '_> {
     /// Writes the codes of a panel's outputs from channel `first` on: those that
     /// are open, whose sums are of whole codes, and those that are closed and
     /// live, whose sums are of prediction digits and are multiplied by `2^shift`.
-    pub fn codes(
+    pub fn codes<K: ConvKernels>(
         &mut self,
         (y, x): (usize, usize),
         first: usize,
@@ -119,7 +120,7 @@ impl Writer<'_, '_> {
         let codes = self.output.get_mut(view.index(y, x, first)..);
         let codes = codes.unwrap_or(&mut []);
         for (rows, shift) in [(&decided.live, shift), (&decided.open, 0)] {
-            outputs::codes(scales, (sums, shift), rows, range, (codes, view.step));
+            K::codes(scales, (sums, shift), rows, range, (codes, view.step));
         }
     }
 

@@ -14,9 +14,6 @@ pub(super) fn panel(
     levels: &[PairLevel; HEIGHT / 2],
     sums: &mut [i32; HEIGHT],
 ) -> u32 {
-    if patch.folds() {
-        *sums = [0; HEIGHT];
-    }
     // SAFETY: a patch's entries are offsets of columns in a panel of its size, which
     // this one has, and the sums are those of a panel.
     unsafe { walk(patch, panel.as_ptr(), sums, levels) }
@@ -24,7 +21,7 @@ pub(super) fn panel(
 
 /// Sets the 16 sums of a panel: those of each plane's runs, added up by
 /// Horner's rule in lanes of 16 bits, or, where the patch folds, in the sums
-/// themselves, which then start at zero. Returns the rows that open in the lower
+/// themselves. Returns the rows that open in the lower
 /// half, those that live in the upper one; without meaning where the patch folds.
 ///
 /// The lanes are r4 to r11, two rows each; r0 is the place in the list, lr the
@@ -110,12 +107,18 @@ unsafe extern "C" fn walk(
         "mov r9, #0",
         "mov r10, #0",
         "mov r11, #0",
+        "ldr r0, [sp, #28]",
+        "ldr r0, [r0, #28]",
+        "cbz r0, 1f",
+        "ldr r0, [sp, #36]",
+        "stm r0!, {{r4-r11}}",
+        "stm r0!, {{r4-r11}}",
         // A plane.
         "1:",
         "ldr r0, [sp, #28]",
-        "ldr r1, [sp]",
+        "ldr r12, [sp]",
         "ldr r0, [r0, #12]",
-        "add r0, r1",
+        "add r0, r12",
         "str r0, [sp, #24]",
         // A run.
         "2:",
@@ -127,9 +130,8 @@ unsafe extern "C" fn walk(
         "movs r2, #54",
         "adr.w r3, 4f",
         "mls r3, r1, r2, r3",
-        "adds r3, #1",
         "PG_NEXT",
-        "bx r3",
+        "mov pc, r3",
         ".p2align 2",
         "3:",
         "PG_NEXT",
@@ -143,16 +145,16 @@ unsafe extern "C" fn walk(
         "cmp r0, r1",
         "bne.w 3b",
         "5:",
-        "ldr r0, [sp]",
-        "ldr r1, [sp, #24]",
-        "cmp r0, r1",
+        "ldr r12, [sp]",
+        "ldr r0, [sp, #24]",
+        "cmp r12, r0",
         "bne.w 2b",
         "ldr r1, [sp, #28]",
         "ldrd r2, r3, [r1, #24]",
         "ldr r1, [r1, #8]",
         "cmp r3, #0",
         "bne.w 7f",
-        "cmp r0, r1",
+        "cmp r12, r1",
         "beq.w 6f",
         "sadd16 r4, r4, r4",
         "sadd16 r5, r5, r5",
