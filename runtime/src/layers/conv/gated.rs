@@ -21,7 +21,7 @@ const fn rows(config: &ConvConfig<'_>) -> usize {
 }
 
 /// Words of scratch.
-pub(super) fn words(config: &ConvConfig<'_>) -> usize {
+pub(super) const fn words(config: &ConvConfig<'_>) -> usize {
     config.geometry().words()
         + words_of::<Level>(rows(config))
         + words_of::<PairLevel>(rows(config) / 2)

@@ -79,7 +79,7 @@ impl<'a> Conv<'a> {
 
     /// Words of scratch of a run.
     #[must_use]
-    pub fn scratch_words(&self) -> usize {
+    pub const fn scratch_words(&self) -> usize {
         if self.is_dense() {
             dense::words(&self.config)
         } else {
