@@ -199,6 +199,10 @@ impl Geometry {
     fn span(&self, x: i32) -> (usize, usize) {
         let width = self.input.shape.width as i32;
         let end = x.saturating_add(self.window.kernel as i32);
+        // Most windows lie inside.
+        if x >= 0 && end <= width {
+            return (x as usize, end as usize);
+        }
         (x.clamp(0, width) as usize, end.clamp(0, width) as usize)
     }
 }

@@ -180,9 +180,6 @@ unsafe fn walk<const P: usize>(
                 }
                 offset += 4 * height;
             }
-            if words.is_empty() {
-                break;
-            }
         }
     } else {
         for pixel in row.codes.chunks_exact(shape.channels.max(1)) {

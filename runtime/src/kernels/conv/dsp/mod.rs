@@ -4,11 +4,11 @@
 //!
 //! | loop | work | least | reached |
 //! |---|---|---|---|
-//! | planes | an entry, 16 rows: 5 loads, 8 additions, an address | 15 | 16.3, and 32 a run |
+//! | planes | an entry, 16 rows: 5 loads, 8 additions, an address | 15 | 16.3, and 40 a run |
 //! | levels | 16 rows, two masks: 16 loads, 48 in arithmetic | 66 | 81 |
 //! | codes | an output: 6 loads, a store, 11 in arithmetic | 19 | 25 |
 //! | weighted | an entry, 16 rows: 5 loads, 8 in bytes, 8 multiplications, digit and address | 24 | 32, and 25 a run |
-//! | rows | an entry, 1 to 4 rows: 2 to 5 loads, 1 to 4 multiplications, an address | 5 to 11 | 5 to 12, and 0.5 for the loop, 36 a run |
+//! | rows | an entry, 1 to 4 rows: 2 to 5 loads, 1 to 4 multiplications, an address | 5 to 11 | 5 to 12, and 0.5 for the loop, 38 a run |
 //!
 //! The least has all loads next to each other. Eight registers of sums leave
 //! six, and four words of a column need four of them: the next entry is loaded
@@ -34,10 +34,10 @@ const HEIGHT: usize = Target::Dsp.panel();
 /// entry in r0, the bytes of all of them in r1 and the column of offset 0 in lr;
 /// goes to a label if there are none.
 ///
-/// From sp on, a walk keeps: the next start; the store and an index's start moved
-/// to the window's first pixel; the same moved to the one after its last; the
-/// column of offset 0 of the window's first row. r2, r3 and r12 are overwritten.
-/// `PG_AIM patch, panel` fills that in.
+/// From sp on, a walk keeps what `PG_AIM patch, panel` puts there: the next start;
+/// the store moved to the window's first pixel in an index, and to the one after
+/// its last; the column of offset 0 of the window's first row; the store. r2, r3
+/// and r12 are overwritten.
 macro_rules! run {
     () => {
         ".macro PG_AIM patch, panel

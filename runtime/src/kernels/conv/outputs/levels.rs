@@ -90,7 +90,7 @@ const fn saturate(x: i64, low: i64, high: i64) -> i32 {
     (if x > high { high } else { x }) as i32
 }
 
-/// Rows of a panel, in ascending order.
+/// Rows of a panel, in ascending order: [`super::codes`] relies on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows {
     rows: [u8; MOST_ROWS],
@@ -104,9 +104,9 @@ impl Rows {
         count: 0,
     };
 
-    /// Appends a row if `keep`, without a branch.
+    /// Appends a row, a later one than all before, if `keep`, without a branch.
     #[inline(always)]
-    pub fn push(&mut self, row: usize, keep: bool) {
+    pub(in crate::kernels) fn push(&mut self, row: usize, keep: bool) {
         self.rows[self.count % MOST_ROWS] = row as u8;
         self.count += usize::from(keep);
     }
@@ -121,7 +121,7 @@ impl Rows {
     /// Sets the rows to those whose bit is set.
     #[cfg(pg_isa = "dsp")]
     #[inline(always)]
-    pub fn set(&mut self, mut mask: u32) {
+    pub(in crate::kernels) fn set(&mut self, mut mask: u32) {
         self.count = 0;
         while mask != 0 {
             self.push(mask.trailing_zeros() as usize, true);

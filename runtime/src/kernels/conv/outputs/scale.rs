@@ -42,7 +42,8 @@ impl Scale {
     pub fn apply(&self, sum: i32, (low, high): (i32, i32)) -> i32 {
         let a = sum.wrapping_add(self.bias) >> (self.factor & 31);
         let a = a.clamp(-32767, 32767);
-        let y = (a * (self.factor >> 16) as i32).wrapping_add(self.half) >> (self.post & 31);
+        let product = a.wrapping_mul((self.factor >> 16) as i32);
+        let y = product.wrapping_add(self.half) >> (self.post & 31);
         y.clamp(low, high)
     }
 }

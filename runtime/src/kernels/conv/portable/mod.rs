@@ -12,7 +12,7 @@
 //! `128 sum d`, taken off both lanes, leaves the sums of `w d`.
 //!
 //! Where the compiler lacks registers, both walks are assembly (`thumb1`,
-//! `rv32`); elsewhere they are [`walks`].
+//! `rv32`); elsewhere they are in `walks`.
 #![allow(unsafe_code)]
 
 #[cfg(not(any(pg_isa = "rv32", pg_isa = "thumb1")))]
