@@ -82,12 +82,12 @@ impl<'a> Gate<'a> {
         self.thresholds
     }
 
-    /// Decides output `row` by its prediction.
+    /// The threshold of output `row`; none where every output opens.
     #[inline(always)]
     #[must_use]
-    pub fn opens(&self, row: usize, z_hb: i32) -> bool {
+    pub fn threshold(&self, row: usize) -> Option<i32> {
         if matches!(self.kind, GateKind::Open) {
-            return true;
+            return None;
         }
         // A block of one is the common case: no division on cores without one.
         let index = if self.block == 1 {
@@ -95,8 +95,15 @@ impl<'a> Gate<'a> {
         } else {
             row / self.block.max(1)
         };
-        match self.thresholds.get(index) {
-            Some(&t) => self.kind.opens(z_hb, t),
+        self.thresholds.get(index).copied()
+    }
+
+    /// Decides output `row` by its prediction.
+    #[inline(always)]
+    #[must_use]
+    pub fn opens(&self, row: usize, z_hb: i32) -> bool {
+        match self.threshold(row) {
+            Some(t) => self.kind.opens(z_hb, t),
             None => true,
         }
     }

@@ -3,10 +3,11 @@
 use super::source::Source;
 use super::{carve, ensure};
 use crate::arena::words_of;
-use crate::kernels::conv::{ConvKernels, Geometry, Pass, RowLists};
+use crate::kernels::conv::outputs::{Decided, Level, Levels, PairLevel, Rows, Scale};
+use crate::kernels::conv::{ConvKernels, Geometry, RowLists, are_narrow};
 use crate::layers::{Shape, View, Window};
 use crate::layout::WeightBits;
-use crate::quant::Split;
+use crate::quant::{Requant, Split};
 use zerocopy::IntoBytes;
 
 /// A convolution that failed, for [`check`] with a buffer of the same length.
@@ -72,7 +73,43 @@ fn shapes(source: &mut Source, most: usize) -> (View, Window) {
     (view, window)
 }
 
+/// Codes of random sums of some rows against [`Requant::apply`].
+fn codes<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Option<()> {
+    let height = K::TARGET.panel();
+    let scales: &mut [Scale] = carve(&mut scratch, height)?;
+    let sums: &mut [i32] = carve(&mut scratch, height)?;
+    let step = 1 + source.below(3);
+    let got: &mut [i8] = carve(&mut scratch, height * step)?;
+    let want: &mut [i8] = carve(&mut scratch, height * step)?;
+    got.fill(0);
+    want.fill(0);
+    let bits = 2 + source.below(7) as u8;
+    let (low, high) = Split::new(bits, 1, source.below(2) == 0)?.range();
+    let shift = source.below(4) as u8;
+    let (bias, largest) = (source.below(4000) as i32 - 2000, 1 << source.below(24));
+    let mut rows = Rows::NONE;
+    for (row, (scale, sum)) in scales.iter_mut().zip(&mut *sums).enumerate() {
+        let requant = Requant {
+            mult: (1 << 14) + source.below(1 << 14) as u16,
+            pre: source.below(12) as u8,
+            post: source.below(31) as u8,
+        };
+        *scale = Scale::new(bias, requant);
+        *sum = source.below(2 * largest) as i32 - largest as i32;
+        let listed = source.below(2) == 0;
+        rows.push(row, listed);
+        let code = requant.apply((*sum << shift) + bias).clamp(low, high);
+        if listed {
+            *want.get_mut(row * step)? = code as i8;
+        }
+    }
+    let range = (low.into(), high.into());
+    K::codes(scales, (sums, shift), &rows, range, (got, step));
+    ensure(got == want)
+}
+
 fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Option<()> {
+    codes::<K>(source, scratch)?;
     let height = K::TARGET.panel();
     let split = split(source)?;
     // A panel takes up to half of the buffer.
@@ -92,7 +129,7 @@ fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
     };
     let panel_words = K::TARGET.panel_words(WeightBits::Eight, height, columns);
     // Maps too large for the buffer are cut, down to a single pixel.
-    while room(rows, &geometry) + panel_words + 2 * height > scratch.len() {
+    while room(rows, &geometry) + panel_words + 5 * height > scratch.len() {
         let shape = &mut geometry.input.shape;
         if shape.width > 1 {
             shape.width -= 1;
@@ -108,6 +145,8 @@ fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
     let panel: &mut [u32] = carve(&mut scratch, panel_words)?;
     let want: &mut [i32] = carve(&mut scratch, height)?;
     let got: &mut [i32] = carve(&mut scratch, height)?;
+    let levels: &mut [Level] = carve(&mut scratch, height)?;
+    let narrow: &mut [PairLevel] = carve(&mut scratch, height / 2)?;
     let largest = [127, 127, 30, 7][source.below(4)];
     source.fill(weights, largest);
     // As the exporter states it, or the widest a row of these could be.
@@ -134,10 +173,9 @@ fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
     for y in 0..(top + kernel).clamp(0, view.shape.height as i32) {
         lists.list(y as usize, codes);
     }
-    lists.row(top);
-    lists.aim(Pass::Prediction, left);
-    lists.aim(Pass::Update, left);
-    let sum = |pass: Pass, row: usize| {
+    let mut windows = lists.row(top);
+    windows.aim(left);
+    let sum = |prediction: bool, row: usize| {
         let digit = |column: usize| {
             let (pixel, channel) = (column / view.channels, column % view.channels);
             let y = top + (pixel / window.kernel) as i32;
@@ -148,21 +186,56 @@ fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
             }
             let code = codes.get(view.index(y as usize, x as usize, channel));
             let (hb, lb) = split.digits(code.copied().unwrap_or(0));
-            i32::from(if pass == Pass::Prediction { hb } else { lb })
+            i32::from(if prediction { hb } else { lb })
         };
         let row = weights.get(row * columns..).unwrap_or(&[]);
         (row.iter().take(columns).enumerate())
             .map(|(column, &w)| i32::from(w) * digit(column))
             .sum::<i32>()
     };
-    for pass in [Pass::Prediction, Pass::Update] {
+    for prediction in [true, false] {
         want.fill(0);
         for (row, want) in want.iter_mut().enumerate().take(rows) {
-            *want = sum(pass, row);
+            *want = sum(prediction, row);
         }
         got.fill(-7);
-        K::panel(panel, &lists.patch(pass), got);
+        let patch = if prediction {
+            windows.prediction()
+        } else {
+            windows.update()
+        };
+        K::panel(panel, patch, got);
         ensure(got == want)?;
+        if prediction {
+            // Levels at the sums, beside them, and at the ends.
+            let mut level = |sum: i32| match source.below(6) {
+                0 => -(1 << 30),
+                1 => 1 << 30,
+                near => sum + near as i32 - 3,
+            };
+            for (level_of, &sum) in levels.iter_mut().zip(&*want) {
+                level_of.open = level(sum);
+                level_of.live = level(sum).min(level_of.open);
+            }
+            let mut expected = Decided::NONE;
+            expected.find(Levels::Wide(levels), want);
+            got.fill(-7);
+            let mut found = Decided::NONE;
+            found.open.push(height - 1, true);
+            let (pairs, _) = levels.as_chunks();
+            for (narrow, &pair) in narrow.iter_mut().zip(pairs) {
+                *narrow = PairLevel::of(pair);
+            }
+            let chosen = if are_narrow(K::TARGET, &geometry) {
+                Levels::Narrow(narrow)
+            } else {
+                Levels::Wide(levels)
+            };
+            K::decide(panel, patch, chosen, got, &mut found);
+            ensure(got == want)?;
+            ensure(found.open.list() == expected.open.list())?;
+            ensure(found.live.list() == expected.live.list())?;
+        }
     }
     // What was there stays, and each listed row gets its own sum.
     let mut list = [0u8; 5];
@@ -173,7 +246,7 @@ fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
     }
     let list = list.get(..count.min(rows.div_ceil(3)))?;
     got.fill(1000);
-    K::rows(panel, &lists.patch(Pass::Update), list, got);
+    K::rows(panel, windows.update(), list, got);
     for (row, (&got, &sum)) in got.iter().zip(&*want).enumerate() {
         let listed = list.contains(&(row as u8));
         ensure(got == if listed { 1000 + sum } else { 1000 })?;

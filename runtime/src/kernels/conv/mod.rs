@@ -3,11 +3,11 @@
 //! One output pixel at a time, and of its channels one panel: the sums stay in
 //! registers while the non-zero digits of the input pixels under the window are
 //! walked. The digits of an input row are listed once ([`RowLists`]), in order of
-//! the pixels; those of neighbouring pixels then stand in one stretch of the
-//! list, a [`Run`], and a window of k rows is k runs ([`Patch`]). An entry is the
-//! byte offset of its column in a panel counted from the left edge of the *row*;
-//! the base of a run moves it to where the window stands, so no list is ever
-//! made again.
+//! the pixels, with an index of where each pixel's begin; those of neighbouring
+//! pixels stand in one stretch of the list, a [`Run`], and a window of k rows is k
+//! runs ([`Patch`]). An entry is the byte offset of its column in a panel counted
+//! from the left edge of the *row*; the base of a run moves it to where the window
+//! stands, so no list is ever made again, and kernels find the runs themselves.
 //!
 //! # Two forms of lists
 //!
@@ -36,9 +36,13 @@
 
 #[cfg(pg_isa = "dsp")]
 mod dsp;
+mod geometry;
 mod lists;
-pub mod naive;
+pub mod outputs;
+mod patch;
 mod portable;
+#[cfg(pg_isa = "rv32")]
+mod rv32;
 mod scan;
 #[cfg(any(
     all(target_arch = "x86_64", target_feature = "sse2"),
@@ -52,10 +56,14 @@ mod simd;
 #[cfg(pg_isa = "thumb1")]
 mod thumb1;
 
-pub use lists::{Geometry, Pass, Patch, RowLists, Run};
+pub use geometry::Geometry;
+pub use lists::{RowLists, Windows};
+pub use patch::{Patch, Run};
 
-use super::Kernels;
+use super::{Kernels, Selected};
+use crate::layout::Target;
 use crate::quant::Split;
+use outputs::{Decided, Levels, Rows, Scale};
 
 /// Sums of 16-bit lanes are exact up to here.
 const LANE: u32 = i16::MAX as u32;
@@ -67,7 +75,9 @@ const MOST_PLANES: u8 = 3;
 pub enum Form {
     /// One list for each of so many bits, 1 to 3: entries are offsets.
     Planes(u8),
-    /// One list: entries are `offset * 256 + digit`, the digit a signed byte.
+    /// One list: entries are `digit * 2^16`, the digit signed, and in the lower
+    /// half twice the number of the column, which is the offset in units of half
+    /// a column.
     Weighted,
 }
 
@@ -92,6 +102,18 @@ impl Form {
     }
 }
 
+/// Most rows of a panel of the kernels that this target has.
+pub const MOST_ROWS: usize = Selected::TARGET.panel();
+
+/// Whether [`Levels`] of a layer are narrow: kernels that keep two sums in a
+/// register compare both at once.
+#[must_use]
+pub fn are_narrow(target: Target, geometry: &Geometry) -> bool {
+    target == Target::Dsp
+        && matches!(geometry.form(), Form::Planes(_))
+        && (geometry.split.largest_digit()).saturating_mul(geometry.row_sum) <= LANE
+}
+
 /// The operations of convolutions.
 ///
 /// `panel` is one panel of a matrix in panels, from its first word on, of at
@@ -106,7 +128,35 @@ pub trait ConvKernels: Kernels {
     /// Sets the sums of all rows of a panel: `sums[r] = sum w digit`.
     fn panel(panel: &[u32], patch: &Patch<'_>, sums: &mut [i32]);
 
+    /// [`Self::panel`], and which of the rows exceed their levels. They are as
+    /// [`are_narrow`] says of the patch's geometry.
+    #[inline(always)]
+    fn decide(
+        panel: &[u32],
+        patch: &Patch<'_>,
+        levels: Levels<'_>,
+        sums: &mut [i32],
+        decided: &mut Decided,
+    ) {
+        Self::panel(panel, patch, sums);
+        decided.find(levels, sums);
+    }
+
     /// Adds to the sums of the listed rows of a panel; `patch` is weighted.
-    /// Numbers beyond the panel are passed over.
+    /// Where one is beyond the panel, or the sums, none is added to.
     fn rows(panel: &[u32], patch: &Patch<'_>, rows: &[u8], sums: &mut [i32]);
+
+    /// Writes the codes of the listed outputs of a panel to `codes`, every `step`th
+    /// of which belongs to an output; `sums` are multiplied by `2^shift` before.
+    /// Where one of them is not there, none is written.
+    #[inline(always)]
+    fn codes(
+        scales: &[Scale],
+        sums: (&[i32], u8),
+        rows: &Rows,
+        range: (i32, i32),
+        codes: (&mut [i8], usize),
+    ) {
+        outputs::codes(scales, sums, rows, range, codes);
+    }
 }

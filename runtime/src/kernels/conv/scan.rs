@@ -1,7 +1,8 @@
 //! Listing the digits of a row: both digits in one look at the codes, four
 //! codes that are all zero in one test.
+#![allow(unsafe_code)]
 
-use super::Form;
+use super::{Form, Geometry};
 use crate::layers::View;
 use crate::quant::Split;
 use zerocopy::FromBytes;
@@ -10,103 +11,131 @@ use zerocopy::FromBytes;
 pub(super) struct Row<'r> {
     /// The channels that are listed.
     pub view: View,
-    pub split: Split,
-    /// Bytes of a column in a panel.
-    pub height: u32,
     /// All codes of the row, pixel by pixel.
-    pub codes: &'r [i8],
+    pub codes: &'r [u8],
 }
 
-/// One list as it grows. What does not fit is left out; nothing can be, since
-/// a list has room for every code of a row.
-struct List<'l> {
-    entries: &'l mut [u32],
-    index: &'l mut [u16],
-    count: usize,
-}
-
-impl List<'_> {
-    /// Appends an entry if `keep` is 1 rather than 0, without a branch.
-    #[inline(always)]
-    fn push(&mut self, entry: u32, keep: u32) {
-        if let Some(place) = self.entries.get_mut(self.count) {
-            *place = entry;
-        }
-        self.count += keep as usize;
+/// Lists the digits of a row at a place of the ring, with their indices. The
+/// store has the words of [`Geometry::store`].
+pub(super) fn scan(geometry: &Geometry, place: usize, row: Row<'_>, store: &mut [u32]) {
+    let fits = store.len() >= geometry.store() && place < geometry.window.kernel;
+    let codes = geometry.input.shape.width * geometry.input.shape.channels;
+    if !fits || row.codes.len() != codes {
+        return;
     }
-
-    /// Notes where the entries of a pixel begin.
-    #[inline(always)]
-    fn mark(&mut self, pixel: usize) {
-        if let Some(place) = self.index.get_mut(pixel) {
-            *place = self.count as u16;
+    // SAFETY: as tested; the planes are those of the form.
+    unsafe {
+        match geometry.form() {
+            Form::Planes(1) => walk::<1>(geometry, place, &row, store),
+            Form::Planes(2) => walk::<2>(geometry, place, &row, store),
+            Form::Planes(_) => walk::<3>(geometry, place, &row, store),
+            Form::Weighted => walk::<0>(geometry, place, &row, store),
         }
     }
 }
 
-/// `N` lists of equal room.
-fn cut<'l, const N: usize>(mut entries: &'l mut [u32], mut index: &'l mut [u16]) -> [List<'l>; N] {
-    let (room, pixels) = (entries.len() / N, index.len() / N);
-    core::array::from_fn(|_| List {
-        entries: entries.split_off_mut(..room).unwrap_or(&mut []),
-        index: index.split_off_mut(..pixels).unwrap_or(&mut []),
-        count: 0,
-    })
+/// The lists of a row as they grow. Single fields, not arrays, which the compiler
+/// would keep in memory.
+struct Lists<const P: usize> {
+    /// Ends of the planes' lists, that of bit 0 first; of digits, if there are none.
+    hb: *mut u32,
+    hb1: *mut u32,
+    hb2: *mut u32,
+    /// End of the list of the remaining bits.
+    lb: *mut u32,
+    /// The first list's index at this pixel; the others follow at equal distances.
+    index: *mut u32,
+    distance: usize,
+    store: *mut u32,
+    split: Split,
+    /// From the offset of a column to twice its number.
+    halves: u32,
 }
 
-/// Lists the digits of a row. `entries` and `index` are divided evenly among
-/// the lists: the prediction's, then the update's.
-pub(super) fn scan(form: Form, row: &Row<'_>, entries: &mut [u32], index: &mut [u16]) {
-    let shift = row.split.shift();
-    let rest = (1 << shift) - 1;
-    match form {
-        Form::Planes(1) => {
-            let [a, lb] = &mut cut(entries, index);
-            walk(row, [a, lb], |code, offset, [a, lb]| {
-                a.push(offset, code >> shift);
-                lb.push((offset << 8) | (code & rest), u32::from(code & rest != 0));
-            });
-        }
-        Form::Planes(2) => {
-            let [a, b, lb] = &mut cut(entries, index);
-            walk(row, [a, b, lb], |code, offset, [a, b, lb]| {
-                let hb = code >> shift;
-                a.push(offset, hb & 1);
-                b.push(offset, (hb >> 1) & 1);
-                lb.push((offset << 8) | (code & rest), u32::from(code & rest != 0));
-            });
-        }
-        Form::Planes(_) => {
-            let [a, b, c, lb] = &mut cut(entries, index);
-            walk(row, [a, b, c, lb], |code, offset, [a, b, c, lb]| {
-                let hb = code >> shift;
-                a.push(offset, hb & 1);
-                b.push(offset, (hb >> 1) & 1);
-                c.push(offset, (hb >> 2) & 1);
-                lb.push((offset << 8) | (code & rest), u32::from(code & rest != 0));
-            });
-        }
-        Form::Weighted => {
-            let [hb, lb] = &mut cut(entries, index);
-            let split = row.split;
-            walk(row, [hb, lb], |code, offset, lists| {
-                let (hb, lb) = split.digits(code as i8);
-                for (list, digit) in lists.iter_mut().zip([hb, lb]) {
-                    let digit = u32::from(digit as u8);
-                    list.push((offset << 8) | digit, u32::from(digit != 0));
-                }
-            });
-        }
-    }
-}
-
-/// Calls `add` with every code that is not zero, as an unsigned byte, and the
-/// offset of its column from the row's left edge.
+/// Appends an entry if `keep` is 1 rather than 0, without a branch.
+///
+/// # Safety
+///
+/// There is room for an entry more.
 #[inline(always)]
-fn walk<const N: usize>(
+unsafe fn push(end: &mut *mut u32, entry: u32, keep: u32) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        end.write(entry);
+        *end = end.add(keep as usize);
+    }
+}
+
+impl<const P: usize> Lists<P> {
+    /// Notes where the entries of a pixel begin.
+    ///
+    /// # Safety
+    ///
+    /// It is called once for each pixel, and once after the last.
+    #[inline(always)]
+    unsafe fn mark(&mut self) {
+        let mut place = self.index;
+        let mut write = |end: *mut u32| {
+            // SAFETY: the caller's promise; ends lie in the store.
+            unsafe { place.write(end.byte_offset_from(self.store) as u32) };
+            place = place.wrapping_add(self.distance);
+        };
+        write(self.hb);
+        if P > 1 {
+            write(self.hb1);
+        }
+        if P > 2 {
+            write(self.hb2);
+        }
+        write(self.lb);
+        self.index = self.index.wrapping_add(1);
+    }
+
+    /// Appends the digits of a code that is not zero, an unsigned byte, whose
+    /// column is at `offset` from the row's left edge.
+    ///
+    /// # Safety
+    ///
+    /// It is called at most once for each code of the row.
+    #[inline(always)]
+    unsafe fn add(&mut self, code: u32, offset: u32) {
+        let column = offset >> self.halves;
+        // SAFETY: every list has room for an entry of each code.
+        unsafe {
+            if P == 0 {
+                let (hb, lb) = self.split.digits(code as i8);
+                let entry = |digit: i8| column | ((i32::from(digit) as u32) << 16);
+                push(&mut self.hb, entry(hb), u32::from(hb != 0));
+                push(&mut self.lb, entry(lb), u32::from(lb != 0));
+                return;
+            }
+            let hb = code >> self.split.shift();
+            push(&mut self.hb, offset, hb & 1);
+            if P > 1 {
+                push(&mut self.hb1, offset, (hb >> 1) & 1);
+            }
+            if P > 2 {
+                push(&mut self.hb2, offset, (hb >> 2) & 1);
+            }
+            let lb = code - (hb << self.split.shift());
+            push(&mut self.lb, column | (lb << 16), u32::from(lb != 0));
+        }
+    }
+}
+
+/// Lists of so many planes, or of digits if there are none, and of the remaining
+/// bits.
+///
+/// # Safety
+///
+/// The store is as long as [`scan`] tests, the row is whole, the planes are those
+/// of the form.
+#[inline(never)] // Its pointers are to stay in registers.
+unsafe fn walk<const P: usize>(
+    geometry: &Geometry,
+    place: usize,
     row: &Row<'_>,
-    mut lists: [&mut List<'_>; N],
-    mut add: impl FnMut(u32, u32, &mut [&mut List<'_>; N]),
+    store: &mut [u32],
 ) {
     let View {
         shape,
@@ -114,41 +143,58 @@ fn walk<const N: usize>(
         step,
         channels,
     } = row.view;
-    let codes = <[u8]>::ref_from_bytes(zerocopy::IntoBytes::as_bytes(row.codes)).unwrap_or(&[]);
-    let mut offset = 0;
-    let mut pixels = codes.chunks_exact(shape.channels.max(1));
+    let height = geometry.height as u32;
+    let nth = place * geometry.lists();
+    let store = store.as_mut_ptr();
+    let list = |list: usize| store.wrapping_add((nth + list) * geometry.capacity());
+    let mut lists = Lists::<P> {
+        hb: list(0),
+        hb1: list(1),
+        hb2: list(2),
+        lb: list(geometry.lists() - 1),
+        index: store.wrapping_add(geometry.entries() + nth * geometry.index()),
+        distance: geometry.index(),
+        store,
+        split: geometry.split,
+        halves: height.trailing_zeros() - 1,
+    };
     let fours = step == 1 && (first | channels | shape.channels).is_multiple_of(4);
-    for x in 0..shape.width {
-        for list in &mut lists {
-            list.mark(x);
-        }
-        let pixel = pixels.next().unwrap_or(&[]);
-        let pixel = pixel.get(first..).unwrap_or(&[]);
-        // Whole words, if the map starts on one.
-        let words = pixel.get(..channels).filter(|_| fours);
-        if let Some(words) = words.and_then(|bytes| <[u32]>::ref_from_bytes(bytes).ok()) {
-            for &word in words {
+    let words = <[u32]>::ref_from_bytes(row.codes).ok().filter(|_| fours);
+    let mut offset = 0;
+    // Whole words, if the map starts on one.
+    if let Some(mut words) = words {
+        while let Some(pixel) = words.split_off(..shape.channels / 4) {
+            // SAFETY: one mark for each pixel of the row.
+            unsafe { lists.mark() };
+            let pixel = pixel.get(first / 4..(first + channels) / 4);
+            for &word in pixel.unwrap_or(&[]) {
                 let mut word = u32::from_le(word);
                 let mut at = offset;
                 while word != 0 {
                     if word & 0xff != 0 {
-                        add(word & 0xff, at, &mut lists);
+                        // SAFETY: once for each code.
+                        unsafe { lists.add(word & 0xff, at) };
                     }
                     word >>= 8;
-                    at = at.wrapping_add(row.height);
+                    at += height;
                 }
-                offset = offset.wrapping_add(4 * row.height);
+                offset += 4 * height;
             }
-        } else {
-            for &code in pixel.iter().step_by(step.max(1)).take(channels) {
+        }
+    } else {
+        for pixel in row.codes.chunks_exact(shape.channels.max(1)) {
+            // SAFETY: as above.
+            unsafe { lists.mark() };
+            let codes = pixel.get(first..).unwrap_or(&[]).iter();
+            for &code in codes.step_by(step.max(1)).take(channels) {
                 if code != 0 {
-                    add(u32::from(code), offset, &mut lists);
+                    // SAFETY: as above.
+                    unsafe { lists.add(code.into(), offset) };
                 }
-                offset = offset.wrapping_add(row.height);
+                offset += height;
             }
         }
     }
-    for list in &mut lists {
-        list.mark(shape.width);
-    }
+    // SAFETY: the mark after the last pixel.
+    unsafe { lists.mark() };
 }

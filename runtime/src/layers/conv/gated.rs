@@ -2,13 +2,70 @@
 
 use super::ConvConfig;
 use super::output::Writer;
-use crate::gate::GateKind;
-use crate::kernels::conv::{ConvKernels, Pass, RowLists};
-use crate::kernels::{Kernels, Selected};
+use crate::arena::{take, words_of};
+use crate::kernels::conv::outputs::{Decided, Level, Levels, PairLevel, Scale};
+use crate::kernels::conv::{ConvKernels, MOST_ROWS, RowLists, Windows, are_narrow};
 use crate::probe::LayerCounts;
 
-/// Most rows of a panel of the kernels that this target has.
-const MOST: usize = Selected::TARGET.panel();
+/// What the outputs of a layer are decided and scaled by.
+struct Tables<'t> {
+    wide: &'t [Level],
+    narrow: &'t [PairLevel],
+    scales: &'t [Scale],
+}
+
+/// Rows of all panels.
+const fn rows(config: &ConvConfig<'_>) -> usize {
+    let height = config.weights.target().panel();
+    config.output.channels.div_ceil(height) * height
+}
+
+/// Words of scratch.
+pub(super) const fn words(config: &ConvConfig<'_>) -> usize {
+    config.geometry().words()
+        + words_of::<Level>(rows(config))
+        + words_of::<PairLevel>(rows(config) / 2)
+        + words_of::<Scale>(config.output.channels)
+}
+
+impl<'t> Tables<'t> {
+    /// Computes the tables. Outputs with a residual, or with signed codes, have
+    /// no code that need not be computed.
+    fn take(words: &mut &'t mut [u32], config: &ConvConfig<'_>) -> Self {
+        let all = config.output_signed || config.residual.is_some();
+        let shift = config.split.shift();
+        let wide: &mut [Level] = take(words, rows(config));
+        let narrow: &mut [PairLevel] = take(words, rows(config) / 2);
+        let scales: &mut [Scale] = take(words, config.output.channels);
+        wide.fill(Level::NONE);
+        let channels = config.bias.iter().zip(config.requant).enumerate();
+        for ((level, scale), (channel, (&bias, &requant))) in
+            wide.iter_mut().zip(&mut *scales).zip(channels)
+        {
+            let threshold = config
+                .gate
+                .threshold(channel)
+                .map_or(i64::MIN / 2, i64::from);
+            let zero = if all {
+                i64::MIN / 2
+            } else {
+                Level::zero(requant)
+            };
+            level.open = Level::above(threshold, bias, shift);
+            level.live = Level::above(zero, bias, shift).min(level.open);
+            *scale = Scale::new(bias, requant);
+        }
+        let (pairs, _) = wide.as_chunks();
+        for (narrow, &pair) in narrow.iter_mut().zip(pairs) {
+            *narrow = PairLevel::of(pair);
+        }
+        Self {
+            wide,
+            narrow,
+            scales,
+        }
+    }
+}
 
 /// Runs the layer; all slices are as long as they must be.
 pub(super) fn run<K: ConvKernels>(
@@ -17,189 +74,142 @@ pub(super) fn run<K: ConvKernels>(
     input: &[i8],
     writer: &mut Writer<'_, '_>,
 ) -> LayerCounts {
-    let Some(mut lists) = RowLists::take(&mut scratch, config.geometry()) else {
+    let geometry = config.geometry();
+    let Some(mut lists) = RowLists::take(&mut scratch, geometry) else {
         return LayerCounts::default();
     };
-    let mut pixel = Pixel {
+    let mut layer = Layer {
         config,
-        pass: LayerCounts::default(),
-        columns: config.geometry().columns(),
-        at: (0, 0),
-        left: 0,
+        tables: Tables::take(&mut scratch, config),
+        narrow: are_narrow(K::TARGET, &geometry),
+        panel: geometry.columns() * K::TARGET.panel() / 4,
+        counts: LayerCounts::default(),
+        sums: [0; MOST_ROWS],
+        update: [0; MOST_ROWS],
+        decided: Decided::NONE,
     };
+    writer.clear();
     let window = config.window;
     let shape = config.output.shape;
     let mut listed = 0;
+    let mut applied = 0u32;
     for y in 0..shape.height {
-        let top = (y * window.stride) as i32 - window.padding as i32;
+        let top = geometry.edge(y);
         let first = top.max(0) as usize;
         let end = (top + window.kernel as i32).clamp(0, config.input.shape.height as i32);
         for row in first.max(listed)..end as usize {
             lists.list(row, input);
             listed = row + 1;
         }
-        lists.row(top);
+        let mut windows = lists.row(top);
+        applied = applied.wrapping_add(windows.applied());
         for x in 0..shape.width {
-            let left = (x * window.stride) as i32 - window.padding as i32;
-            (pixel.at, pixel.left) = ((y, x), left);
-            pixel.run::<K>(&mut lists, writer);
+            windows.aim(geometry.edge(x));
+            layer.pixel::<K>((y, x), &windows, writer);
         }
     }
-    pixel.pass
+    let pixels = (shape.height * shape.width) as u32;
+    let (columns, channels) = (geometry.columns() as u32, config.output.channels as u32);
+    LayerCounts {
+        outputs: pixels.wrapping_mul(channels),
+        columns: pixels.wrapping_mul(columns),
+        columns_applied: applied,
+        macs: (layer.counts.macs).wrapping_add(applied.wrapping_mul(channels)),
+        dense_macs: pixels.wrapping_mul(columns).wrapping_mul(channels),
+        ..layer.counts
+    }
 }
 
-/// One output pixel.
-struct Pixel<'p> {
-    config: &'p ConvConfig<'p>,
-    pass: LayerCounts,
-    /// Columns of the matrix.
-    columns: usize,
-    at: (usize, usize),
-    /// Left edge of the window.
-    left: i32,
+struct Layer<'l> {
+    config: &'l ConvConfig<'l>,
+    tables: Tables<'l>,
+    /// Whether levels are narrow.
+    narrow: bool,
+    /// Words of a panel.
+    panel: usize,
+    /// Open outputs, and what the update pass multiplied.
+    counts: LayerCounts,
+    /// Sums of a panel: of prediction digits, and where open of whole codes.
+    sums: [i32; MOST_ROWS],
+    /// What the update pass adds to them.
+    update: [i32; MOST_ROWS],
+    decided: Decided,
 }
 
-/// A bit for each row of a panel.
-#[cfg(target_pointer_width = "64")]
-type Mask = u64;
-/// A bit for each row of a panel.
-#[cfg(not(target_pointer_width = "64"))]
-type Mask = u32;
-const _: () = assert!(MOST <= Mask::BITS as usize);
-
-/// The outputs of a panel that open.
-struct Open {
-    mask: Mask,
-    rows: [u8; MOST],
-    count: usize,
-}
-
-impl Pixel<'_> {
-    fn run<K: ConvKernels>(&mut self, lists: &mut RowLists<'_>, writer: &mut Writer<'_, '_>) {
+impl Layer<'_> {
+    /// All outputs of a pixel.
+    fn pixel<K: ConvKernels>(
+        &mut self,
+        at: (usize, usize),
+        windows: &Windows<'_>,
+        writer: &mut Writer<'_, '_>,
+    ) {
         let height = K::TARGET.panel();
-        let channels = self.config.output.channels;
-        let words = self.config.weights.panel_words.unwrap_or(&[]);
-        let panel_words = self.columns * height / 4;
-        lists.aim(Pass::Prediction, self.left);
-        let applied = lists.patch(Pass::Prediction).count();
-        let (mut first, mut update) = (0, None);
-        let mut sums = [0; MOST];
-        for panel in words.chunks_exact(panel_words.max(1)) {
-            let count = height.min(channels - first);
-            K::panel(panel, &lists.patch(Pass::Prediction), &mut sums);
-            let z = sums.get_mut(..count).unwrap_or(&mut []);
-            self.finish::<K>(panel, (lists, &mut update), first, z, writer);
+        let mut words = self.config.weights.panel_words.unwrap_or(&[]);
+        let shift = self.config.split.shift();
+        let mut scales = self.tables.scales;
+        let (mut wide, mut narrow) = (self.tables.wide, self.tables.narrow);
+        let mut first = 0;
+        while let Some(panel) = words.split_off(..self.panel) {
+            let levels = if self.narrow {
+                Levels::Narrow(narrow.split_off(..height / 2).unwrap_or(&[]))
+            } else {
+                Levels::Wide(wide.split_off(..height).unwrap_or(&[]))
+            };
+            let count = height.min(scales.len());
+            let Some(of_panel) = scales.split_off(..count) else {
+                return;
+            };
+            let (sums, decided) = (&mut self.sums, &mut self.decided);
+            K::decide(panel, windows.prediction(), levels, sums, decided);
+            if self.config.group > 1 {
+                decided.group(self.config.group, count);
+            }
+            let predicted = writer.shows().then_some(*sums);
+            if !decided.open.list().is_empty() {
+                self.update::<K>(panel, windows);
+            }
+            let (sums, decided) = (&self.sums, &self.decided);
+            if let Some(predicted) = predicted {
+                let open = decided.open.list();
+                let predicted = predicted.get(..count).unwrap_or(&[]);
+                writer.show_sums(at, first, (predicted, sums), shift, open);
+            }
+            writer.codes::<K>(at, first, of_panel, (sums, shift), decided);
             first += height;
-            if first >= channels {
+            if scales.is_empty() {
                 break;
             }
         }
-        let pass = &mut self.pass;
-        pass.columns += self.columns as u32;
-        pass.columns_applied += applied;
-        pass.outputs += channels as u32;
-        pass.macs += applied * channels as u32;
-        pass.dense_macs += (self.columns * channels) as u32;
     }
 
-    /// Gate, update pass and codes of a panel's outputs, whose sums of prediction
-    /// digits are `z`. `update` is the number of digits that the update pass
-    /// walks, once it is known.
-    fn finish<K: ConvKernels>(
-        &mut self,
-        panel: &[u32],
-        (lists, update): (&mut RowLists<'_>, &mut Option<u32>),
-        first: usize,
-        z: &mut [i32],
-        writer: &mut Writer<'_, '_>,
-    ) {
-        let open = self.open(first, z);
-        let mut predicted = None;
-        if writer.shows() {
-            let mut copy = [0; MOST];
-            copy.iter_mut().zip(&*z).for_each(|(copy, &z)| *copy = z);
-            predicted = Some(copy);
-        }
-        self.pass.open += open.count as u32;
-        if open.count > 0 && self.config.split.shift() > 0 {
-            let digits = *update.get_or_insert_with(|| {
-                lists.aim(Pass::Update, self.left);
-                lists.patch(Pass::Update).count()
-            });
-            let patch = lists.patch(Pass::Update);
-            self.pass.macs += digits * open.count as u32;
-            if open.count >= K::WHOLE {
-                let mut sums = [0; MOST];
-                K::panel(panel, &patch, &mut sums);
-                let mut mask = open.mask;
-                for (z, sum) in z.iter_mut().zip(sums) {
-                    if mask & 1 == 1 {
-                        *z = z.wrapping_add(sum);
-                    }
-                    mask >>= 1;
-                }
-            } else {
-                K::rows(panel, &patch, open.rows.get(..open.count).unwrap_or(&[]), z);
+    /// The update pass of a panel's open outputs: makes their sums of prediction
+    /// digits sums of whole codes.
+    fn update<K: ConvKernels>(&mut self, panel: &[u32], windows: &Windows<'_>) {
+        let shift = self.config.split.shift();
+        let open = self.decided.open.list();
+        for &row in open {
+            if let Some(sum) = self.sums.get_mut(usize::from(row)) {
+                *sum <<= shift & 31;
             }
         }
-        if let Some(predicted) = predicted {
-            let predicted = predicted.get(..z.len()).unwrap_or(&[]);
-            #[allow(clippy::useless_conversion)] // On hosts it is of 64 bits.
-            writer.show(self.at, first, predicted, z, open.mask.into());
+        self.counts.open += open.len() as u32;
+        if shift == 0 {
+            return;
         }
-        writer.write(self.at, first, z);
-    }
-
-    /// Makes sums predictions, and finds the outputs that open by them.
-    fn open(&self, first: usize, z: &mut [i32]) -> Open {
-        let config = self.config;
-        let shift = config.split.shift() & 31;
-        let mut open = Open {
-            mask: 0,
-            rows: [0; MOST],
-            count: 0,
-        };
-        let bias = config.bias.get(first..).unwrap_or(&[]);
-        let single = config.gate.block == 1
-            && config.group == 1
-            && matches!(config.gate.kind, GateKind::Above);
-        if single {
-            let thresholds = config.gate.thresholds.get(first..).unwrap_or(&[]);
-            let values = z.iter_mut().zip(bias).zip(thresholds);
-            for (lane, ((z, &bias), &t)) in values.enumerate() {
-                *z = (*z << shift).wrapping_add(bias);
-                if *z > t {
-                    if let Some(row) = open.rows.get_mut(open.count) {
-                        *row = lane as u8;
-                    }
-                    open.count += 1;
-                    open.mask |= 1 << lane;
-                }
-            }
-            return open;
+        let patch = windows.update();
+        let macs = patch.count().wrapping_mul(open.len() as u32);
+        self.counts.macs = self.counts.macs.wrapping_add(macs);
+        if open.len() < K::WHOLE {
+            K::rows(panel, patch, open, &mut self.sums);
+            return;
         }
-        for (lane, (z, &bias)) in z.iter_mut().zip(bias).enumerate() {
-            *z = (*z << shift).wrapping_add(bias);
-            open.mask |= Mask::from(config.gate.opens(first + lane, *z)) << lane;
-        }
-        // The whole group of every output that opens.
-        let group = (1 << config.group) - 1;
-        for from in (0..z.len()).step_by(config.group) {
-            if open.mask & (group << from) != 0 {
-                open.mask |= group << from;
+        K::panel(panel, patch, &mut self.update);
+        for &row in open {
+            let row = usize::from(row);
+            if let (Some(sum), Some(add)) = (self.sums.get_mut(row), self.update.get(row)) {
+                *sum = sum.wrapping_add(*add);
             }
         }
-        if let Some(beyond) = Mask::BITS.checked_sub(z.len() as u32) {
-            open.mask &= Mask::MAX.checked_shr(beyond).unwrap_or(0);
-        }
-        let mut left = open.mask;
-        while left != 0 {
-            if let Some(row) = open.rows.get_mut(open.count) {
-                *row = left.trailing_zeros() as u8;
-            }
-            open.count += 1;
-            left &= left - 1;
-        }
-        open
     }
 }

@@ -83,7 +83,7 @@ impl<'a> Conv<'a> {
         if self.is_dense() {
             dense::words(&self.config)
         } else {
-            self.config.geometry().words()
+            gated::words(&self.config)
         }
     }
 

@@ -1,6 +1,8 @@
 //! From accumulators to codes.
 
 use super::{ConvConfig, ConvOutput, Visitor};
+use crate::kernels::conv::ConvKernels;
+use crate::kernels::conv::outputs::{Decided, Scale};
 use crate::quant::{Requant, round_shift};
 
 /// Bits behind the point of an output that a residual is added to.
@@ -49,6 +51,79 @@ impl Writer<'_, '_> {
         }
     }
 
+    /// Shows the outputs of a panel, from sums of prediction digits before the
+    /// update pass and after it; the latter are multiplied by `2^shift` where the
+    /// output is open.
+    #[cold]
+    pub fn show_sums(
+        &mut self,
+        at: (usize, usize),
+        first: usize,
+        (predicted, sums): (&[i32], &[i32]),
+        shift: u8,
+        open: &[u8],
+    ) {
+        let bias = self.config.bias.get(first..).unwrap_or(&[]);
+        let lanes = bias.iter().zip(predicted).zip(sums).enumerate();
+        for (lane, ((&bias, &predicted), &sum)) in lanes {
+            let z_hb = (predicted << shift).wrapping_add(bias);
+            let open = open.contains(&(lane as u8));
+            let z = if open { sum.wrapping_add(bias) } else { z_hb };
+            self.show(at, first + lane, &[z_hb], &[z], open.into());
+        }
+    }
+
+    /// Before the first output: codes of outputs that [`Self::codes`] passes over.
+    pub fn clear(&mut self) {
+        let view = self.config.output;
+        if self.config.residual.is_some() || self.config.output_signed {
+            return;
+        }
+        let map = self.output.get_mut(..view.shape.len()).unwrap_or(&mut []);
+        if view.channels == view.shape.channels {
+            map.fill(0);
+            return;
+        }
+        for pixel in map.chunks_exact_mut(view.shape.channels.max(1)) {
+            let codes = pixel.get_mut(view.first..).unwrap_or(&mut []);
+            let codes = codes.iter_mut().step_by(view.step.max(1));
+            codes.take(view.channels).for_each(|code| *code = 0);
+        }
+    }
+
+    /// Writes the codes of a panel's outputs from channel `first` on: those that
+    /// are open, whose sums are of whole codes, and those that are closed and
+    /// live, whose sums are of prediction digits and are multiplied by `2^shift`.
+    pub fn codes<K: ConvKernels>(
+        &mut self,
+        (y, x): (usize, usize),
+        first: usize,
+        scales: &[Scale],
+        (sums, shift): (&[i32], u8),
+        decided: &Decided,
+    ) {
+        let view = self.config.output;
+        if self.config.residual.is_some() {
+            for (rows, shift) in [(&decided.live, shift), (&decided.open, 0)] {
+                for &row in rows.list() {
+                    let row = usize::from(row);
+                    if let (Some(scale), Some(&sum)) = (scales.get(row), sums.get(row)) {
+                        let range = (i16::MIN.into(), i16::MAX.into());
+                        let value = scale.apply(sum << (shift & 31), range);
+                        self.add(value, (y, x), first + row);
+                    }
+                }
+            }
+            return;
+        }
+        let range = (self.range.0.into(), self.range.1.into());
+        let codes = self.output.get_mut(view.index(y, x, first)..);
+        let codes = codes.unwrap_or(&mut []);
+        for (rows, shift) in [(&decided.live, shift), (&decided.open, 0)] {
+            K::codes(scales, (sums, shift), rows, range, (codes, view.step));
+        }
+    }
+
     /// Writes the codes of a pixel's outputs from channel `first` on.
     pub fn write(&mut self, (y, x): (usize, usize), first: usize, z: &[i32]) {
         let config = self.config;
@@ -59,11 +134,7 @@ impl Writer<'_, '_> {
         let values = z.iter().zip(requants);
         if config.residual.is_some() {
             for (lane, (&z, requant)) in values.enumerate() {
-                let sum = i32::from(requant.apply(z)) + self.residual(y, x, first + lane);
-                let code = round_shift(sum, FRACTION).clamp(low.into(), high.into());
-                if let Some(place) = self.output.get_mut(start + lane * view.step) {
-                    *place = code as i8;
-                }
+                self.add(requant.apply(z).into(), (y, x), first + lane);
             }
             return;
         }
@@ -86,6 +157,18 @@ impl Writer<'_, '_> {
             for ((&z, requant), place) in values.zip(places) {
                 *place = code(z, requant);
             }
+        }
+    }
+
+    /// Writes the code of an output, in sixteenths of a code, and its residual.
+    #[inline(always)]
+    fn add(&mut self, value: i32, (y, x): (usize, usize), channel: usize) {
+        let (low, high) = self.range;
+        let sum = value + self.residual(y, x, channel);
+        let code = round_shift(sum, FRACTION).clamp(low.into(), high.into());
+        let index = self.config.output.index(y, x, channel);
+        if let Some(place) = self.output.get_mut(index) {
+            *place = code as i8;
         }
     }
 

@@ -4,63 +4,81 @@
 //!
 //! | loop | work | least | reached |
 //! |---|---|---|---|
-//! | planes | an entry, 16 rows: 5 loads, 8 additions, an address | 15 | 16.4, and 27 a run |
-//! | weighted | an entry, 16 rows: 5 loads, 8 in bytes, 8 multiplications, digit and address | 24 | 32, and 16 a run |
-//! | rows | an entry, 1 to 4 rows: 2 to 5 loads, 1 to 4 multiplications, digit and address | 6 to 12 | 7 to 13, and 0.8 for the loop, 27 a run |
+//! | planes | an entry, 16 rows: 5 loads, 8 additions, an address | 15 | 16.3, and 40 a run |
+//! | levels | 16 rows, two masks: 16 loads, 48 in arithmetic | 66 | 81 |
+//! | codes | an output: 6 loads, a store, 11 in arithmetic | 19 | 25 |
+//! | weighted | an entry, 16 rows: 5 loads, 8 in bytes, 8 multiplications, digit and address | 24 | 32, and 25 a run |
+//! | rows | an entry, 1 to 4 rows: 2 to 5 loads, 1 to 4 multiplications, an address | 5 to 11 | 5 to 12, and 0.5 for the loop, 38 a run |
 //!
 //! The least has all loads next to each other. Eight registers of sums leave
 //! six, and four words of a column need four of them: the next entry is loaded
 //! by itself.
+//!
+//! All walks find their runs in the same way, `PG_RUN` of [`run`].
 #![allow(unsafe_code)]
 
+mod codes;
 mod planes;
 mod rows;
 mod weighted;
 
-use super::{ConvKernels, Form, Patch, Run};
+use super::outputs::{self, Decided, Levels, PairLevel, Rows, Scale};
+use super::{ConvKernels, Form, Patch};
 use crate::kernels::dsp::Dsp;
 use crate::layout::Target;
 
 /// Rows of a panel.
 const HEIGHT: usize = Target::Dsp.panel();
 
-/// What a walk over runs works on.
-#[repr(C)]
-struct Job {
-    run: *const Run,
-    runs_end: *const Run,
-    entries: *const u32,
-    panel: *const u32,
-    sums: *mut i32,
-    /// Bytes of the runs of a plane.
-    plane: usize,
-    /// Whether every plane is folded by itself, 1 or 0.
-    folds: usize,
+/// Defines `PG_RUN`: takes the next of a patch's starts, r12, and leaves the first
+/// entry in r0, the bytes of all of them in r1 and the column of offset 0 in lr;
+/// goes to a label if there are none.
+///
+/// From sp on, a walk keeps what `PG_AIM patch, panel` puts there: the next start;
+/// the store moved to the window's first pixel in an index, and to the one after
+/// its last; the column of offset 0 of the window's first row; the store. r2, r3
+/// and r12 are overwritten.
+macro_rules! run {
+    () => {
+        ".macro PG_AIM patch, panel
+        ldm \\patch, {{r2, r3}}
+        ldr r12, [\\patch, #16]
+        add r12, r2
+        str r3, [sp]
+        ldr r3, [\\patch, #20]
+        add r3, r2
+        ldr lr, [\\patch, #24]
+        sub lr, \\panel, lr
+        strd r12, r3, [sp, #4]
+        strd lr, r2, [sp, #12]
+        .endm
+        .macro PG_RUN empty
+        ldrd r1, lr, [r12], #8
+        str r12, [sp]
+        ldr r2, [sp, #4]
+        ldr r3, [sp, #8]
+        ldr r12, [sp, #12]
+        ldr r0, [r2, r1]
+        ldr r1, [r3, r1]
+        ldr r2, [sp, #16]
+        add lr, r12
+        subs r1, r0
+        beq.w \\empty
+        add r0, r2
+        .endm"
+    };
 }
+use run;
 
-impl Job {
-    /// A job over runs of a patch for so many sums; `None` where there is none, or
-    /// the panel is too short.
-    fn new<const N: usize>(
-        panel: &[u32],
-        patch: &Patch<'_>,
-        runs: &[Run],
-        sums: &mut [i32; N],
-    ) -> Option<Self> {
-        let whole = panel.len() >= patch.columns() * (HEIGHT / 4);
-        (whole && !runs.is_empty()).then(|| {
-            let range = runs.as_ptr_range();
-            Self {
-                run: range.start,
-                runs_end: range.end,
-                entries: patch.entries().as_ptr(),
-                panel: panel.as_ptr(),
-                sums: sums.as_mut_ptr(),
-                plane: patch.runs_of_plane() * size_of::<Run>(),
-                folds: usize::from(patch.folds()),
-            }
-        })
-    }
+/// Levels where nobody asks for rows.
+static UNUSED: [PairLevel; HEIGHT / 2] = [PairLevel {
+    open: [0; 2],
+    live: [0; 2],
+}; HEIGHT / 2];
+
+/// Whether a panel has the columns of a patch.
+const fn covers(panel: &[u32], patch: &Patch<'_>) -> bool {
+    panel.len() >= patch.columns() * (HEIGHT / 4)
 }
 
 impl ConvKernels for Dsp {
@@ -68,53 +86,74 @@ impl ConvKernels for Dsp {
     const WHOLE: usize = 8;
 
     fn panel(panel: &[u32], patch: &Patch<'_>, sums: &mut [i32]) {
-        let Some(sums) = sums.first_chunk_mut::<HEIGHT>() else {
+        let (true, Some(sums)) = (covers(panel, patch), sums.first_chunk_mut()) else {
             return;
         };
         match patch.form() {
             Form::Planes(_) => {
-                if patch.folds() {
-                    *sums = [0; HEIGHT];
-                }
-                if let Some(job) = Job::new(panel, patch, patch.runs(), sums) {
-                    // SAFETY: a patch's entries are offsets of columns in a panel of
-                    // its size, which this one has, and the sums are those of a panel.
-                    unsafe { planes::walk(&job) };
-                }
+                planes::panel(panel, patch, &UNUSED, sums);
             }
             Form::Weighted => weighted::panel(panel, patch, sums),
         }
     }
 
+    fn decide(
+        panel: &[u32],
+        patch: &Patch<'_>,
+        levels: Levels<'_>,
+        sums: &mut [i32],
+        decided: &mut Decided,
+    ) {
+        if let Levels::Narrow(narrow) = levels
+            && let (Form::Planes(_), false, true) =
+                (patch.form(), patch.folds(), covers(panel, patch))
+            && let (Some(narrow), Some(sums)) = (narrow.first_chunk(), sums.first_chunk_mut())
+        {
+            let masks = planes::panel(panel, patch, narrow, sums);
+            let (open, live) = (masks & 0xffff, masks >> 16);
+            decided.open.set(open);
+            decided.live.set(live & !open);
+            return;
+        }
+        Self::panel(panel, patch, sums);
+        decided.find(levels, sums);
+    }
+
     fn rows(panel: &[u32], patch: &Patch<'_>, rows: &[u8], sums: &mut [i32]) {
-        for four in rows.chunks(4) {
-            let mut lanes = [0u32; 4];
-            let mut sound = true;
-            for (lane, &row) in lanes.iter_mut().zip(four) {
-                sound &= usize::from(row) < HEIGHT.min(sums.len());
-                // Rows 0, 2, 1, 3 of each four.
-                let row = u32::from(row);
-                *lane = (row & !3) | ((row & 1) << 1) | ((row >> 1) & 1);
-            }
-            let mut totals = [0; 4];
-            let job = Job::new(panel, patch, patch.runs(), &mut totals);
-            let (Some(job), true) = (job, sound) else {
-                continue;
-            };
-            // SAFETY: as above, and lanes are below the height of a column.
+        if !covers(panel, patch) || patch.form() != Form::Weighted {
+            return;
+        }
+        let beyond = |&row: &u8| usize::from(row) >= HEIGHT;
+        let (Some(sums), false) = (sums.first_chunk_mut(), rows.iter().any(beyond)) else {
+            return;
+        };
+        for rows in rows.chunks(4) {
+            let (panel, list) = (panel.as_ptr(), rows.as_ptr());
+            // SAFETY: a patch's entries are offsets of columns in a panel of its
+            // size, which this one has, and as many rows are listed, all below the
+            // height of a column.
             unsafe {
-                match four.len() {
-                    1 => rows::one(&job, &lanes),
-                    2 => rows::two(&job, &lanes),
-                    3 => rows::three(&job, &lanes),
-                    _ => rows::four(&job, &lanes),
+                match rows.len() {
+                    1 => rows::one(patch, panel, list, sums),
+                    2 => rows::two(patch, panel, list, sums),
+                    3 => rows::three(patch, panel, list, sums),
+                    _ => rows::four(patch, panel, list, sums),
                 }
             }
-            for (&row, total) in four.iter().zip(totals) {
-                if let Some(sum) = sums.get_mut(usize::from(row)) {
-                    *sum += total;
-                }
-            }
+        }
+    }
+
+    fn codes(
+        scales: &[Scale],
+        sums: (&[i32], u8),
+        rows: &Rows,
+        (low, high): (i32, i32),
+        codes: (&mut [i8], usize),
+    ) {
+        if low == 0 {
+            codes::codes(scales, sums, rows, high, codes);
+        } else {
+            outputs::codes(scales, sums, rows, (low, high), codes);
         }
     }
 }

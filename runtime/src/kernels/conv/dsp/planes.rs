@@ -1,12 +1,28 @@
 //! Bit planes: additions only.
 
-use super::Job;
+use super::{HEIGHT, run};
+use crate::kernels::conv::Patch;
+use crate::kernels::conv::outputs::PairLevel;
 use crate::kernels::dsp::dsp;
 use core::arch::naked_asm;
 
+/// Sets the sums, and returns the rows that exceed their levels as [`walk`] does.
+/// The panel has the columns of the patch, which is of planes.
+pub(super) fn panel(
+    panel: &[u32],
+    patch: &Patch<'_>,
+    levels: &[PairLevel; HEIGHT / 2],
+    sums: &mut [i32; HEIGHT],
+) -> u32 {
+    // SAFETY: a patch's entries are offsets of columns in a panel of its size, which
+    // this one has, and the sums are those of a panel.
+    unsafe { walk(patch, panel.as_ptr(), sums, levels) }
+}
+
 /// Sets the 16 sums of a panel: those of each plane's runs, added up by
-/// Horner's rule in lanes of 16 bits, or, where the job says so, in the sums
-/// themselves, which then start at zero.
+/// Horner's rule in lanes of 16 bits, or, where the patch folds, in the sums
+/// themselves. Returns the rows that open in the lower
+/// half, those that live in the upper one; without meaning where the patch folds.
 ///
 /// The lanes are r4 to r11, two rows each; r0 is the place in the list, lr the
 /// column of offset 0, r12 the column. The loop over 16 columns is written out
@@ -14,11 +30,17 @@ use core::arch::naked_asm;
 ///
 /// # Safety
 ///
-/// The job is as [`Job::new`] makes it.
+/// The panel has the columns of the patch, which is of planes.
 #[unsafe(naked)]
-pub(super) unsafe extern "C" fn walk(job: &Job) {
+unsafe extern "C" fn walk(
+    patch: &Patch<'_>,
+    panel: *const u32,
+    sums: &mut [i32; HEIGHT],
+    levels: &[PairLevel; HEIGHT / 2],
+) -> u32 {
     naked_asm!(
         dsp!(),
+        run!(),
         // 48 bytes, and 6 with the next entry.
         ".macro PG_COLUMN",
         "ldr.w r1, [r12]",
@@ -60,14 +82,23 @@ pub(super) unsafe extern "C" fn walk(job: &Job) {
         "mov \\first, #0",
         "mov \\second, #0",
         ".endm",
-        "push {{r4-r11, lr}}",
+        // A mask grows downwards, the even row's bits in its lower half.
+        ".macro PG_LEVEL mask, level, sums",
+        "ssub16 \\level, \\level, \\sums",
+        "sel \\level, r12, lr",
+        "orr \\mask, \\level, \\mask, lsr #2",
+        ".endm",
+        ".macro PG_LEVELS sums",
+        "ldrd r1, r4, [r0], #8",
+        "PG_LEVEL r2, r1, \\sums",
+        "PG_LEVEL r3, r4, \\sums",
+        ".endm",
+        // sp: see PG_RUN; end of the list, end of the plane, patch, a word unused;
+        // sums, levels.
+        "push {{r2-r11, lr}}",
         "sub sp, #36",
-        // sp: run, end of the runs, entries, panel, sums, bytes of a plane; end of
-        // the plane, job.
         "str r0, [sp, #28]",
-        "ldm r0, {{r1, r2, r3, r4, r5, r6}}",
-        "stm sp, {{r1, r2, r3, r4, r5, r6}}",
-        "mov r12, r1",
+        "PG_AIM r0, r1",
         "movs r4, #0",
         "movs r5, #0",
         "movs r6, #0",
@@ -76,30 +107,31 @@ pub(super) unsafe extern "C" fn walk(job: &Job) {
         "mov r9, #0",
         "mov r10, #0",
         "mov r11, #0",
+        "ldr r0, [sp, #28]",
+        "ldr r0, [r0, #28]",
+        "cbz r0, 1f",
+        "ldr r0, [sp, #36]",
+        "stm r0!, {{r4-r11}}",
+        "stm r0!, {{r4-r11}}",
         // A plane.
         "1:",
-        "ldr r0, [sp, #20]",
+        "ldr r0, [sp, #28]",
+        "ldr r12, [sp]",
+        "ldr r0, [r0, #12]",
         "add r0, r12",
         "str r0, [sp, #24]",
-        // A run: r12.
+        // A run.
         "2:",
-        "ldm r12!, {{r0, r1, r2}}",
-        "cmp r1, #0",
-        "beq.w 5f",
-        "str r12, [sp]",
-        "ldrd r3, lr, [sp, #8]",
-        "add r0, r3, r0, lsl #2",
-        "add lr, r2",
-        "add r3, r0, r1, lsl #2",
-        "push {{r3}}",
-        "subs r1, #1",
-        "and r1, r1, #15",
+        "PG_RUN 5f",
+        "add r3, r0, r1",
+        "str r3, [sp, #20]",
+        "subs r1, #4",
+        "ubfx r1, r1, #2, #4",
         "movs r2, #54",
         "adr.w r3, 4f",
         "mls r3, r1, r2, r3",
-        "adds r3, #1",
         "PG_NEXT",
-        "bx r3",
+        "mov pc, r3",
         ".p2align 2",
         "3:",
         "PG_NEXT",
@@ -109,21 +141,20 @@ pub(super) unsafe extern "C" fn walk(job: &Job) {
         ".endr",
         "4:",
         "PG_COLUMN",
-        "ldr r1, [sp]",
+        "ldr r1, [sp, #20]",
         "cmp r0, r1",
         "bne.w 3b",
-        "add sp, #4",
-        "ldr r12, [sp]",
         "5:",
+        "ldr r12, [sp]",
         "ldr r0, [sp, #24]",
         "cmp r12, r0",
         "bne.w 2b",
-        "ldr r0, [sp, #28]",
-        "ldr r0, [r0, #24]",
-        "cmp r0, #0",
+        "ldr r1, [sp, #28]",
+        "ldrd r2, r3, [r1, #24]",
+        "ldr r1, [r1, #8]",
+        "cmp r3, #0",
         "bne.w 7f",
-        "ldr r0, [sp, #4]",
-        "cmp r12, r0",
+        "cmp r12, r1",
         "beq.w 6f",
         "sadd16 r4, r4, r4",
         "sadd16 r5, r5, r5",
@@ -135,28 +166,54 @@ pub(super) unsafe extern "C" fn walk(job: &Job) {
         "sadd16 r11, r11, r11",
         "b.w 1b",
         "6:",
-        "ldr r0, [sp, #16]",
+        "ldr r0, [sp, #36]",
         "PG_SUMS r4, r5",
         "PG_SUMS r6, r7",
         "PG_SUMS r8, r9",
         "PG_SUMS r10, r11",
+        "ldr r0, [sp, #40]",
+        "movs r2, #0",
+        "movs r3, #0",
+        "mov r12, #0",
+        "movw lr, #0x4000",
+        "movt lr, #0x8000",
+        "ldr r1, [r0], #4",
+        "PG_LEVEL r2, r1, r4",
+        "ldr r1, [r0], #4",
+        "PG_LEVEL r3, r1, r4",
+        "PG_LEVELS r5",
+        "PG_LEVELS r6",
+        "PG_LEVELS r7",
+        "PG_LEVELS r8",
+        "PG_LEVELS r9",
+        "PG_LEVELS r10",
+        "PG_LEVELS r11",
+        "orr r2, r2, r2, lsr #16",
+        "orr r3, r3, r3, lsr #16",
+        "uxth r0, r2",
+        "orr r0, r0, r3, lsl #16",
         "8:",
-        "add sp, #36",
+        "add sp, #44",
         "pop {{r4-r11, pc}}",
         "7:",
-        "str r12, [sp]",
-        "ldr r0, [sp, #16]",
+        "ldr r0, [sp, #36]",
         "PG_FOLD r4, r5",
         "PG_FOLD r6, r7",
         "PG_FOLD r8, r9",
         "PG_FOLD r10, r11",
-        "ldrd r12, r0, [sp]",
-        "cmp r12, r0",
+        "ldr r0, [sp]",
+        "ldr r1, [sp, #28]",
+        "ldr r1, [r1, #8]",
+        "cmp r0, r1",
         "bne.w 1b",
         "b.w 8b",
+        ".purgem PG_AIM",
+        ".purgem PG_RUN",
         ".purgem PG_COLUMN",
         ".purgem PG_NEXT",
         ".purgem PG_SUMS",
         ".purgem PG_FOLD",
+        ".purgem PG_LEVEL",
+        ".purgem PG_LEVELS",
     )
 }

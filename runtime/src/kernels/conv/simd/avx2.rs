@@ -6,7 +6,7 @@
 //! multiplications more.
 #![allow(unsafe_code)]
 
-use super::{HEIGHT, Patch};
+use super::{HEIGHT, Patch, decode};
 use crate::kernels::conv::Form;
 use core::arch::x86_64::*;
 
@@ -70,7 +70,7 @@ pub(super) fn panel(panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; HEIGHT]) 
         core::array::from_fn(|v| unsafe { _mm256_loadu_si256(column.cast::<__m256i>().add(v)) })
     };
     if matches!(patch.form(), Form::Planes(_)) {
-        for runs in patch.planes() {
+        for plane in patch.split() {
             if patch.folds() {
                 lanes.fold(core::mem::take(&mut digits), sums);
                 sums.iter_mut().for_each(|sum| *sum *= 2);
@@ -80,9 +80,9 @@ pub(super) fn panel(panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; HEIGHT]) 
                     *lane = _mm256_slli_epi16::<1>(*lane);
                 }
             }
-            for run in runs {
-                digits += run.count as i32;
-                for &entry in patch.of(run) {
+            for run in plane.runs() {
+                digits += run.entries.len() as i32;
+                for &entry in run.entries {
                     let column: [__m256i; VECTORS] = column(entry.wrapping_add(run.base));
                     for (v, u) in column.into_iter().enumerate() {
                         lanes.all[v] = _mm256_add_epi16(lanes.all[v], u);
@@ -94,9 +94,9 @@ pub(super) fn panel(panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; HEIGHT]) 
     } else {
         let mut room = patch.limit();
         for run in patch.runs() {
-            for &entry in patch.of(run) {
-                let digit = i32::from(entry as i8);
-                let column: [__m256i; VECTORS] = column((entry >> 8).wrapping_add(run.base));
+            for &entry in run.entries {
+                let (digit, offset) = decode(entry);
+                let column: [__m256i; VECTORS] = column(offset.wrapping_add(run.base));
                 let factor = _mm256_set1_epi16(digit as i16);
                 digits += digit;
                 for (v, u) in column.into_iter().enumerate() {

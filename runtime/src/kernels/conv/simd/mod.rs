@@ -43,6 +43,12 @@ impl<const ALLOWED: u8> ConvKernels for Limited<ALLOWED> {
     }
 }
 
+/// Digit, and byte offset of the column, of a weighted entry.
+#[inline(always)]
+const fn decode(entry: u32) -> (i32, u32) {
+    (entry as i32 >> 16, (entry & 0xffff) * (HEIGHT as u32 / 2))
+}
+
 /// See [`ConvKernels::panel`].
 fn panel(panel: &[u32], patch: &Patch<'_>, sums: &mut [i32]) {
     let bytes = panel.as_bytes().get(..patch.columns() * HEIGHT);
@@ -51,13 +57,13 @@ fn panel(panel: &[u32], patch: &Patch<'_>, sums: &mut [i32]) {
     };
     // In the order in which they are stored: the compiler finds the vectors.
     let mut stored = [0i32; HEIGHT];
-    for runs in patch.planes() {
+    for plane in patch.split() {
         stored.iter_mut().for_each(|sum| *sum *= 2);
-        for run in runs {
-            for &entry in patch.of(run) {
-                let (offset, digit) = match patch.form() {
-                    Form::Planes(_) => (entry, 1),
-                    Form::Weighted => (entry >> 8, i32::from(entry as i8)),
+        for run in plane.runs() {
+            for &entry in run.entries {
+                let (digit, offset) = match patch.form() {
+                    Form::Planes(_) => (1, entry),
+                    Form::Weighted => decode(entry),
                 };
                 let first = offset.wrapping_add(run.base) as usize;
                 let column = bytes.get(first..).and_then(<[u8]>::first_chunk::<HEIGHT>);

@@ -72,6 +72,7 @@ impl Case {
         });
         let conv = conv.unwrap();
         let (mut codes, mut outputs) = (self.start(), vec![]);
+        let start = codes.clone();
         let mut scratch = vec![0x5555_5555; conv.scratch_words()];
         let residual = match self.residual {
             Some((_, false)) => Some(&self.residual_codes[..]),
@@ -85,6 +86,10 @@ impl Case {
             &mut codes,
             Some(&mut visitor),
         );
+        // Nobody looking, the same.
+        let mut unseen = start;
+        let again = conv.run_on::<K>(&mut scratch, &self.codes, residual, &mut unseen, None);
+        assert_eq!((&unseen, again), (&codes, *counts));
         (codes, outputs)
     }
 }

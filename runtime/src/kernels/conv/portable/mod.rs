@@ -10,12 +10,22 @@
 //! ```
 //!
 //! `128 sum d`, taken off both lanes, leaves the sums of `w d`.
+//!
+//! Where the compiler lacks registers, both walks are assembly (`thumb1`,
+//! `rv32`); elsewhere they are in `walks`.
 #![allow(unsafe_code)]
 
-#[cfg(not(pg_isa = "thumb1"))]
-use super::Run;
+#[cfg(not(any(pg_isa = "rv32", pg_isa = "thumb1")))]
+mod walks;
+
+#[cfg(pg_isa = "rv32")]
+use super::rv32::{rows as walk_rows, walk};
+#[cfg(pg_isa = "thumb1")]
+use super::thumb1::{rows as walk_rows, walk};
 use super::{Form, Patch};
 use crate::layout::Target;
+#[cfg(not(any(pg_isa = "rv32", pg_isa = "thumb1")))]
+use walks::{rows as walk_rows, walk};
 
 /// Rows of a panel, and bytes of a column.
 const HEIGHT: usize = 16;
@@ -33,30 +43,18 @@ pub struct Layout {
 }
 
 /// [`Target::Swar`].
-pub const SWAR: Layout = Layout {
+const SWAR: Layout = Layout {
     flip: 0,
     crossed: false,
 };
 /// [`Target::Dsp`].
 #[cfg(all(test, not(pg_isa = "dsp")))]
-pub const DSP: Layout = Layout {
+const DSP: Layout = Layout {
     flip: 0x8080_8080,
     crossed: true,
 };
 
 const _: () = assert!(Target::Swar.panel() == HEIGHT && Target::Dsp.panel() == HEIGHT);
-
-impl Layout {
-    /// The word of a row, and the byte of it.
-    #[inline(always)]
-    const fn byte(self, row: usize) -> usize {
-        if self.crossed {
-            (row & !3) | ((row & 1) << 1) | ((row >> 1) & 1)
-        } else {
-            row
-        }
-    }
-}
 
 /// Sums of a panel in 16-bit lanes.
 struct Lanes([[u32; 2]; WORDS]);
@@ -64,9 +62,10 @@ struct Lanes([[u32; 2]; WORDS]);
 impl Lanes {
     const ZERO: Self = Self([[0; 2]; WORDS]);
 
-    /// Adds the sums to `sums`, less `offset` in every lane, and starts anew.
+    /// Adds the sums, less 128 for each of `digits`, to so many times `sums`, and
+    /// starts anew.
     #[inline(always)]
-    fn fold(&mut self, layout: Layout, digits: u32, sums: &mut [i32; HEIGHT]) {
+    fn fold(&mut self, layout: Layout, digits: u32, times: i32, sums: &mut [i32; HEIGHT]) {
         let offset = digits.wrapping_mul(0x0080_0080);
         let (fours, _) = sums.as_chunks_mut::<4>();
         for (sums, [a, o]) in fours.iter_mut().zip(&mut self.0) {
@@ -82,7 +81,7 @@ impl Lanes {
                 lanes
             };
             for (sum, lane) in sums.iter_mut().zip(lanes) {
-                *sum += lane;
+                *sum = lane + if times == 0 { 0 } else { *sum * times };
             }
             (*a, *o) = (0, 0);
         }
@@ -101,14 +100,13 @@ fn column(panel: &[u32], offset: u32) -> [u32; WORDS] {
 }
 
 /// See [`super::ConvKernels::panel`].
-pub fn panel(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32]) {
+fn panel(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32]) {
     let Some(sums) = sums.first_chunk_mut::<HEIGHT>() else {
         return;
     };
     let Some(panel) = panel.get(..patch.columns() * WORDS) else {
         return;
     };
-    *sums = [0; HEIGHT];
     match patch.form() {
         Form::Planes(_) => planes(layout, panel, patch, sums),
         Form::Weighted => weighted(layout, panel, patch, sums),
@@ -117,74 +115,38 @@ pub fn panel(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32])
 
 fn planes(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; HEIGHT]) {
     let mut lanes = Lanes::ZERO;
-    let mut digits = 0;
-    for runs in patch.planes() {
-        // Horner's rule: in the lanes while they hold it, else in the sums.
-        if patch.folds() {
-            #[cfg(pg_isa = "thumb1")]
-            super::thumb1::uncross(&mut lanes.0);
-            lanes.fold(layout, core::mem::take(&mut digits), sums);
-            sums.iter_mut().for_each(|sum| *sum *= 2);
-        } else {
-            lanes.0.as_flattened_mut().iter_mut().for_each(|a| *a <<= 1);
-            digits *= 2;
-        }
-        digits += runs.iter().map(|run| run.count).sum::<u32>();
+    if !patch.folds() {
         // SAFETY: the panel has the columns of the patch, in which all offsets are.
-        unsafe { walk(layout, &mut lanes.0, panel, patch, runs) };
+        let digits = unsafe { walk(layout, &mut lanes.0, panel, patch) };
+        lanes.fold(layout, digits, 0, sums);
+        return;
     }
-    #[cfg(pg_isa = "thumb1")]
-    super::thumb1::uncross(&mut lanes.0);
-    lanes.fold(layout, digits, sums);
+    *sums = [0; HEIGHT];
+    for plane in patch.split() {
+        // SAFETY: as above.
+        let digits = unsafe { walk(layout, &mut lanes.0, panel, &plane) };
+        lanes.fold(layout, digits, 2, sums);
+    }
 }
 
-#[cfg(pg_isa = "thumb1")]
-use super::thumb1::walk;
-
-/// Adds the columns of the runs to the sums.
-///
-/// # Safety
-///
-/// The panel has as many columns as the patch.
-#[cfg(not(pg_isa = "thumb1"))]
+/// Digit, and byte offset of the column, of a weighted entry.
 #[inline(always)]
-unsafe fn walk(
-    layout: Layout,
-    sums: &mut [[u32; 2]; WORDS],
-    panel: &[u32],
-    patch: &Patch<'_>,
-    runs: &[Run],
-) {
-    let mut lanes = *sums;
-    for run in runs {
-        // A window left of the map's middle has its columns before those of the row:
-        // bases below zero.
-        let base = panel
-            .as_ptr()
-            .wrapping_byte_offset(run.base as i32 as isize);
-        for &entry in patch.of(run) {
-            let column = base.wrapping_byte_add(entry as usize);
-            for (j, [a, o]) in lanes.iter_mut().enumerate() {
-                // SAFETY: the caller's promise, and what holds for every patch.
-                let u = unsafe { column.add(j).read() } ^ layout.flip;
-                *a = a.wrapping_add(u);
-                *o = o.wrapping_add((u >> 8) & EVEN);
-            }
-        }
-    }
-    *sums = lanes;
+const fn decode(entry: u32) -> (u32, usize) {
+    let halves = (entry & 0xffff) as usize;
+    ((entry as i32 >> 16) as u32, halves * (HEIGHT / 2))
 }
 
 fn weighted(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; HEIGHT]) {
+    *sums = [0; HEIGHT];
     let mut lanes = Lanes::ZERO;
     let (mut digits, mut room) = (0u32, patch.limit());
     for run in patch.runs() {
-        let mut entries = patch.of(run);
+        let mut entries = run.entries;
         while !entries.is_empty() {
             let (now, later) = entries.split_at(room.min(entries.len()));
             for &entry in now {
-                let column = column(panel, (entry >> 8).wrapping_add(run.base));
-                let digit = i32::from(entry as i8) as u32;
+                let (digit, offset) = decode(entry);
+                let column = column(panel, (offset as u32).wrapping_add(run.base));
                 digits = digits.wrapping_add(digit);
                 for ([a, o], word) in lanes.0.iter_mut().zip(column) {
                     let u = word ^ layout.flip;
@@ -195,83 +157,41 @@ fn weighted(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; H
             room -= now.len();
             entries = later;
             if room == 0 {
-                lanes.fold(layout, core::mem::take(&mut digits), sums);
+                lanes.fold(layout, core::mem::take(&mut digits), 1, sums);
                 room = patch.limit();
             }
         }
     }
-    lanes.fold(layout, digits, sums);
+    lanes.fold(layout, digits, 1, sums);
 }
 
 /// See [`super::ConvKernels::rows`].
-pub fn rows(layout: Layout, panel: &[u32], patch: &Patch<'_>, rows: &[u8], sums: &mut [i32]) {
+fn rows(layout: Layout, panel: &[u32], patch: &Patch<'_>, rows: &[u8], sums: &mut [i32]) {
     let whole = panel.len() >= patch.columns() * WORDS;
     let beyond = |&row: &u8| usize::from(row) >= HEIGHT.min(sums.len());
     if !whole || patch.form() != Form::Weighted || rows.iter().any(beyond) {
         return;
     }
-    let byte = |&row: &u8| {
-        panel
-            .as_ptr()
-            .cast::<u8>()
-            .wrapping_add(layout.byte(row.into()))
-    };
-    let mut add = |row: u8, total: i32| {
-        if let Some(sum) = sums.get_mut(usize::from(row)) {
-            *sum += total;
-        }
-    };
-    let (pairs, rest) = rows.as_chunks::<2>();
-    for pair in pairs {
+    if let Some(sums) = sums.first_chunk_mut() {
         // SAFETY: the panel has the columns of the patch, and rows are below the
         // height of a column.
-        let totals = unsafe { gather(layout, patch, pair.each_ref().map(byte)) };
-        add(pair[0], totals[0]);
-        add(pair[1], totals[1]);
-    }
-    for row in rest {
-        // SAFETY: as above.
-        let [total] = unsafe { gather(layout, patch, [byte(row)]) };
-        add(*row, total);
+        unsafe { walk_rows(layout, panel, patch, rows, sums) };
     }
 }
 
-/// Sums of the rows that start at these bytes of a panel.
-///
-/// # Safety
-///
-/// The bytes are those of rows in the first column of a panel that has as many
-/// columns as the patch, which is weighted.
-#[inline(always)]
-unsafe fn gather<const N: usize>(
-    layout: Layout,
-    patch: &Patch<'_>,
-    rows: [*const u8; N],
-) -> [i32; N] {
-    let mut totals = [0i32; N];
-    let mut digits = 0i32;
-    for run in patch.runs() {
-        let bases = rows.map(|row| row.wrapping_offset(run.base as i32 as isize));
-        for &entry in patch.of(run) {
-            let (digit, offset) = (i32::from(entry as i8), (entry >> 8) as usize);
-            digits = digits.wrapping_add(digit);
-            for (total, base) in totals.iter_mut().zip(bases) {
-                // SAFETY: the caller's promise, and what holds for every patch.
-                let byte = unsafe { base.wrapping_add(offset).read() };
-                let u = i32::from(byte ^ layout.flip as u8);
-                *total = total.wrapping_add(u.wrapping_mul(digit));
-            }
-        }
-    }
-    totals.map(|total| total.wrapping_sub(digits.wrapping_mul(128)))
-}
+/// A column of the walks in assembly takes less than its single rows from here
+/// on; of those in Rust, four rows cost about what all of them do.
+const WHOLE: usize = if cfg!(any(pg_isa = "rv32", pg_isa = "thumb1")) {
+    9
+} else {
+    5
+};
 
 /// The kernels of a layout in plain Rust, whatever else its cores have.
 macro_rules! plain {
     ($kernels:ty, $layout:expr) => {
         impl super::ConvKernels for $kernels {
-            // Per entry, four rows of a panel cost about what all of them do.
-            const WHOLE: usize = 5;
+            const WHOLE: usize = WHOLE;
 
             fn panel(words: &[u32], patch: &Patch<'_>, sums: &mut [i32]) {
                 panel($layout, words, patch, sums);
