@@ -7,7 +7,6 @@ mod conform;
 mod data;
 mod export;
 mod measure;
-#[cfg(feature = "train")]
 mod reproduce;
 #[cfg(feature = "train")]
 mod train;
@@ -31,7 +30,6 @@ enum Command {
     #[cfg(feature = "train")]
     Train(train::Train),
     /// Print a published table beside the results of runs.
-    #[cfg(feature = "train")]
     #[command(subcommand)]
     Reproduce(reproduce::Reproduce),
     /// Turn a trained model into a model image.
@@ -75,7 +73,6 @@ pub fn run() -> Result<()> {
     match cli.command {
         #[cfg(feature = "train")]
         Command::Train(c) => c.run(),
-        #[cfg(feature = "train")]
         Command::Reproduce(c) => c.run(),
         Command::Export(c) => c.run(),
         Command::Eval(c) => c.run(),

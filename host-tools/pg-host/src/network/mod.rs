@@ -49,6 +49,7 @@ pub mod model;
 mod nets;
 mod parameters;
 pub mod report;
+pub mod reproduce;
 mod shape;
 
 pub use nets::{resnet20, shiftnet20, shufflenet_v2_05x};
