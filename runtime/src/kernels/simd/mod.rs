@@ -75,16 +75,10 @@ struct Entries<'l> {
 }
 
 impl<'l> Entries<'l> {
-    /// Checks every entry. Looking at the list once is little beside walking
-    /// it for every panel.
+    /// Checks every entry.
     fn new(panels: &'l [u32], columns: usize, changes: &Changes<'l>) -> Option<Self> {
-        let plus = Changes::entries(changes.plus);
-        let minus = Changes::entries(changes.minus);
-        let outside =
-            |&entry: &u32| u32::from(entry as usize >= columns * HEIGHT) | (entry % HEIGHT as u32);
-        // Without an early return, so that it is done in vectors.
-        let wrong = |list: &[u32]| list.iter().map(outside).fold(0, |all, one| all | one);
-        (wrong(plus) | wrong(minus) == 0 && columns > 0).then_some(Self {
+        let [plus, minus] = changes.checked(columns, HEIGHT)?;
+        (columns > 0).then_some(Self {
             panels,
             stride: columns * WORDS,
             plus,

@@ -225,9 +225,9 @@ impl<'a> Lstm<'a> {
     const fn largest_digit(&self) -> u32 {
         let gated = !matches!(self.gate.kind, GateKind::Open);
         if gated && self.weights.has_panels() {
-            let remainder = (1 << self.split.shift()) / 2;
+            let rest = self.split.largest_rest();
             let digit = self.split.largest_digit();
-            if remainder > digit { remainder } else { digit }
+            if rest > digit { rest } else { digit }
         } else {
             self.split.range().1 as u32
         }

@@ -274,7 +274,7 @@ impl Lstm<'_> {
             return;
         };
         if self.weights.has_panels() {
-            let largest = 1 << (shift - 1);
+            let largest = self.split.largest_rest();
             scratch.operand.set(scratch.rest, largest, self.row_sum);
             scratch.operand.update(rows, list, shift, scratch.a);
             return;

@@ -35,8 +35,7 @@ pub fn subtract_bytes([even, odd]: [u32; 2], word: u32) -> [u32; 2] {
 #[inline(always)]
 pub fn subtract_lanes(a: u32, b: u32) -> u32 {
     let lanes;
-    // SAFETY: reads and writes these registers only, and flags that the
-    // compiler does not know.
+    // SAFETY: reads and writes these registers only, and the flags GE.
     unsafe {
         asm!(
             dsp!(),
@@ -44,7 +43,7 @@ pub fn subtract_lanes(a: u32, b: u32) -> u32 {
             lanes = lateout(reg) lanes,
             a = in(reg) a,
             b = in(reg) b,
-            options(pure, nomem, nostack, preserves_flags),
+            options(pure, nomem, nostack),
         );
     }
     lanes

@@ -23,6 +23,29 @@
 //! the portable kernels', so their bounds hold.
 #![allow(unsafe_code)]
 
+/// Saves all registers that a function must preserve.
+macro_rules! enter {
+    () => {
+        "push {{r4-r7, lr}}
+         mov r4, r8
+         mov r5, r9
+         mov r6, r10
+         mov r7, r11
+         push {{r4-r7}}"
+    };
+}
+/// Restores them and returns.
+macro_rules! leave {
+    () => {
+        "pop {{r4-r7}}
+         mov r8, r4
+         mov r9, r5
+         mov r10, r6
+         mov r11, r7
+         pop {{r4-r7, pc}}"
+    };
+}
+// Below the macros, which they use.
 mod cells;
 mod dots;
 mod gate;
