@@ -104,16 +104,18 @@ impl<const ALLOWED: u8> Kernels for Limited<ALLOWED> {
 
     fn chunk(bits: WeightBits, largest: u32, row_sum: u32, columns: usize) -> usize {
         match bits {
-            // Their sums have 32 bits.
-            WeightBits::Four => columns,
-            WeightBits::Eight => arch::chunk(largest, row_sum, columns),
+            #[cfg(feature = "weights4")]
+            WeightBits::Four => arch::nibbles::chunk(largest, row_sum, columns),
+            _ => arch::chunk(largest, row_sum, columns),
         }
     }
 
     fn plane(bits: WeightBits, digits: &[u32], columns: usize, chunk: usize, words: &mut [u32]) {
         match bits {
             #[cfg(feature = "weights4")]
-            WeightBits::Four => plain::plane(digits, columns, words),
+            WeightBits::Four => {
+                arch::nibbles::plane(Self::features(), digits, columns, chunk, words);
+            }
             _ => arch::plane(Self::features(), digits, columns, chunk, words),
         }
     }
@@ -129,7 +131,7 @@ impl<const ALLOWED: u8> Kernels for Limited<ALLOWED> {
         if let Some(lists) = Entries::new(panels, columns, changes) {
             match bits {
                 #[cfg(feature = "weights4")]
-                WeightBits::Four => nibbles::predict(accumulators, &lists),
+                WeightBits::Four => nibbles::predict(Self::features(), accumulators, &lists),
                 _ => arch::predict(Self::features(), accumulators, &lists),
             }
         }
@@ -154,7 +156,9 @@ impl<const ALLOWED: u8> Kernels for Limited<ALLOWED> {
     fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
         match plane.bits {
             #[cfg(feature = "weights4")]
-            WeightBits::Four => nibbles::dots(rows, plane, list, sums),
+            WeightBits::Four => {
+                arch::nibbles::dots(Self::features(), rows, plane, list, sums);
+            }
             _ => arch::dots(Self::features(), rows, plane, list, sums),
         }
     }

@@ -200,9 +200,7 @@ impl<'a> Lstm<'a> {
     /// Words of the accumulators.
     const fn accumulator_words(&self) -> usize {
         if self.weights.has_panels() {
-            self.row_count()
-                .next_multiple_of(self.weights.target().panel())
-                / 2
+            self.row_count().next_multiple_of(self.weights.panel_rows()) / 2
         } else {
             0
         }

@@ -50,38 +50,15 @@ mod cells;
 mod dots;
 mod gate;
 #[cfg(feature = "weights4")]
-mod nibbles;
+pub mod nibbles;
 mod predict;
 
 pub use cells::cells;
 pub use dots::{dots, plane};
 pub use gate::load_within;
-#[cfg(feature = "weights4")]
-pub use nibbles::{add_columns, sum};
 pub use predict::predict;
 
 use super::lanes;
-
-/// Exchanges the bytes of both halves.
-#[cfg(feature = "weights4")]
-#[inline(always)]
-const fn rev16(word: u32) -> u32 {
-    word.swap_bytes().rotate_left(16)
-}
-
-/// What a word of weights adds to the two sums of an accumulator.
-#[cfg(feature = "weights4")]
-#[inline(always)]
-pub const fn sums(word: u32) -> [u32; 2] {
-    [word, rev16(word)]
-}
-
-/// [`sums`] of four equal bytes that have outgrown theirs.
-#[cfg(feature = "weights4")]
-#[inline(always)]
-pub const fn sums_of(bytes: u32, _lanes: u32) -> [u32; 2] {
-    [bytes, bytes]
-}
 
 /// The offset of 128 in four bytes, as both sums hold it.
 const RESULT_OFFSET: u32 = 0x8080_8080;
