@@ -22,6 +22,11 @@ fn round(x: i64, n: u32) -> i64 {
     (2 * x + (1 << n)).div_euclid(2 << n)
 }
 
+/// The same for a shift to the left, where `n` is negative.
+fn scale(x: i64, n: i32) -> i64 {
+    u32::try_from(n).map_or_else(|_| x << -n, |n| round(x, n))
+}
+
 fn sat16(x: i64) -> i64 {
     x.clamp(-32768, 32767)
 }
@@ -73,10 +78,11 @@ impl<'a> NaiveLstm<'a> {
             .map(|row| {
                 let first = row - row % s.gate.group;
                 if !(first..(first + s.gate.group).min(rows)).any(opens) {
-                    return predictions[row];
+                    return sat16(predictions[row] << s.lift);
                 }
                 open += 1;
-                sat16(round(dot(row, &v) + bias(row), s.pre.into()))
+                let shift = i32::from(s.pre) - i32::from(s.lift);
+                sat16(scale(dot(row, &v) + bias(row), shift))
             })
             .collect();
         let limit = i64::from(s.split.range().1);
@@ -230,6 +236,7 @@ fn gated_lstm_equals_naive_for_every_split_layout_and_strategy() {
                     check(10 * index as u64, shape, 120, strategy);
                     let packed = Shape {
                         weight_bits: WeightBits::Four,
+                        lift: [0, 2, 5][index % 3],
                         ..shape
                     };
                     check(10 * index as u64, packed, 60, strategy);

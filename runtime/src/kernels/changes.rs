@@ -42,11 +42,13 @@ impl<'c> Changes<'c> {
         let bytes = (columns * height) as u32;
         let (mut seen, mut beyond) = (0, 0);
         // Without an early return, so that vectors can do it.
-        for &entry in lists.into_iter().flatten() {
-            seen |= entry;
-            // Negative if the column is the last one or before: a panel has
-            // less than 2^31 bytes.
-            beyond |= !entry.wrapping_sub(bytes);
+        for list in lists {
+            for &entry in list {
+                seen |= entry;
+                // Negative if the column is the last one or before: a panel
+                // has less than 2^31 bytes.
+                beyond |= !entry.wrapping_sub(bytes);
+            }
         }
         ((seen | beyond) >> 31 == 0 && (seen as usize).is_multiple_of(height)).then_some(lists)
     }

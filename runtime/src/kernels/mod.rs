@@ -29,12 +29,10 @@
 //! # Weights of four bits
 //!
 //! State, lists of changes, gate and cell are the same (feature `weights4`); what
-//! differs is how a column is applied and a row multiplied. Columns are applied
-//! in batches: byte lanes hold the sum of up to 18 columns, `|sum of w| <= 7 * 18 =
-//! 126`, and with an offset of 128 such a sum looks like one column of weights
-//! of eight bits, which is added to the 16-bit predictions as any other. So a
-//! column costs half as much a row, and a batch one column more.
+//! differs is how a column is applied (`batch`) and a row multiplied.
 
+#[cfg(feature = "weights4")]
+mod batch;
 pub mod cell;
 pub mod changes;
 #[cfg(any(test, feature = "conformance"))]
@@ -67,39 +65,6 @@ pub struct Plane<'p> {
     /// Bits of the weights it is for.
     pub bits: WeightBits,
 }
-
-/// Columns of four-bit weights whose sum a byte lane holds.
-#[cfg(feature = "weights4")]
-const BATCH4: usize = 18;
-#[cfg(feature = "weights4")]
-const _: () = assert!(7 * BATCH4 <= 127 && 7 * (BATCH4 + 1) > 127);
-
-/// The next columns of two lists, those to add first, that one batch of
-/// [`BATCH4`] holds; `None` where nothing is left.
-#[cfg(feature = "weights4")]
-fn batch4<'l>(lists: &mut [&'l [u32]; 2]) -> Option<[&'l [u32]; 2]> {
-    let mut room = BATCH4;
-    let batch = lists.each_mut().map(|list| {
-        let (now, later) = list.split_at_checked(room).unwrap_or((*list, &[]));
-        *list = later;
-        room -= now.len();
-        now
-    });
-    (room < BATCH4).then_some(batch)
-}
-
-/// What byte lanes of such a batch start at, so that they end at `128 + sum of w`:
-/// sums of whole bytes, and of their upper halves.
-#[cfg(feature = "weights4")]
-const fn start4([plus, minus]: [&[u32]; 2]) -> [u32; 2] {
-    let net = (plus.len() as u32).wrapping_sub(minus.len() as u32);
-    let upper = 128u32.wrapping_sub(net << 3).wrapping_mul(0x0101_0101);
-    [upper.wrapping_mul(17), upper]
-}
-
-/// The upper halves of four bytes, shifted down, or the lower ones.
-#[cfg(all(feature = "weights4", not(pg_isa = "thumb1")))]
-const NIBBLES: u32 = 0x0f0f_0f0f;
 
 /// Dot products formed at a time where each is used up at once.
 const BLOCK: usize = 32;

@@ -11,16 +11,21 @@
 //! a    = open ? sat16(round_shift(W v + b, pre)) : a_hb
 //! ```
 //!
-//! and the cell follows from `a` as [`crate::kernels::cell`] says.
+//! and the cell follows from `a` as [`crate::kernels::cell`] says. Few bits of
+//! weights make `2^pre` units of an accumulator too coarse for the cell's
+//! multipliers, and for what a gate that opens adds. Then both numbers are
+//! **lifted**: the closed rows' `a` is `sat16(a_hb << lift)`, the open ones'
+//! `sat16(round_shift(W v + b, pre - lift))`, a negative shift being one to the
+//! left.
 //!
 //! # Where the work is saved
 //!
 //! A layer with panels is **narrow**: `b` is a multiple of `2^s`, `pre = s`,
-//! and for every row `max|hb| * sum|w| + |b| / 2^s <= 32767`. Then
+//! and for every row `2^lift (max|hb| * sum|w| + |b| / 2^s) <= 32767`. Then
 //! `a_hb = W hb + b / 2^s` is an exact 16-bit number, which is kept as state:
 //! only the columns whose digit changed since the last step are applied.
 //! Integer addition is exact, so the predictions equal a full recomputation
-//! at every step. Open rows add `round_shift(W lb, s)`.
+//! at every step. Open rows add `round_shift(W lb, s - lift)`.
 //!
 //! Where so many digits change that a pass over all rows is cheaper, the layer
 //! takes it, with the same result. A layer without panels always does.
@@ -95,6 +100,7 @@ pub struct Lstm<'a> {
     pub(crate) row_sum: u32,
     pub(crate) bias: &'a [i32],
     pub(crate) pre: u8,
+    pub(crate) lift: u8,
     pub(crate) cell: cell::Constants<'a>,
 }
 
@@ -184,6 +190,12 @@ impl<'a> Lstm<'a> {
     #[must_use]
     pub const fn pre(&self) -> u8 {
         self.pre
+    }
+
+    /// Shift of predictions to the left once the gate has decided, 0 to 15.
+    #[must_use]
+    pub const fn lift(&self) -> u8 {
+        self.lift
     }
 
     /// Parameters of the cells.

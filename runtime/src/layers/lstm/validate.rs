@@ -24,7 +24,8 @@ impl Lstm<'_> {
             };
             let prediction = u64::from(self.split.largest_digit()) * u64::from(sum)
                 + u64::from((bias >> shift).unsigned_abs());
-            narrow &= prediction <= i16::MAX as u64 && (bias >> shift) << shift == bias;
+            narrow &=
+                prediction << self.lift <= i16::MAX as u64 && (bias >> shift) << shift == bias;
         });
         if largest != Some(self.row_sum) {
             return Err(LayerField::Weight);

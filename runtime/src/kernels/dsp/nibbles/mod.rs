@@ -42,7 +42,8 @@ mod inner;
 mod inner;
 
 use super::dots::Rows;
-use crate::kernels::{Changes, Plane, add_sums, batch4};
+use crate::kernels::batch::Batch;
+use crate::kernels::{Changes, Plane, add_sums};
 use crate::layout::Target;
 
 /// Bytes of a column in a panel.
@@ -72,7 +73,7 @@ pub fn predict(accumulators: &mut [u32], panels: &[u32], columns: usize, changes
     if groups.is_empty() || panels.len() < groups.len() * stride {
         return;
     }
-    while let Some(batch) = batch4(&mut lists) {
+    while let Some(batch) = Batch::take(&mut lists) {
         // SAFETY: there are as many panels as accumulators, one or more, and
         // every entry was found to be the offset of a column.
         #[allow(unsafe_code)]

@@ -2,8 +2,8 @@
 //! on other cores.
 
 use super::{ACCUMULATORS, Rows, TOGETHER};
+use crate::kernels::batch::{Batch, NIBBLES};
 use crate::kernels::dsp::inner::{lanes, word};
-use crate::kernels::{NIBBLES, start4};
 use crate::quant::{round_shift, saturate_i16};
 
 /// See `asm/dots.rs`.
@@ -35,18 +35,18 @@ pub unsafe fn apply(
     accumulators: &mut [[u32; ACCUMULATORS]],
     panels: &[u32],
     stride: usize,
-    [plus, minus]: [&[u32]; 2],
+    batch: Batch<'_>,
 ) {
-    let start = start4([plus, minus]);
+    let start = batch.start();
     for (rows, panel) in accumulators.iter_mut().zip(panels.chunks_exact(stride)) {
         for (j, rows) in rows.as_chunks_mut::<4>().0.iter_mut().enumerate() {
             let [mut a, mut o] = start;
             let column = |entry: u32| panel.get(entry as usize / 4 + j).copied().unwrap_or(0);
-            for w in plus.iter().map(|&entry| column(entry)) {
+            for w in batch.plus.iter().map(|&entry| column(entry)) {
                 a = a.wrapping_add(w);
                 o = o.wrapping_add((w >> 4) & NIBBLES);
             }
-            for w in minus.iter().map(|&entry| column(entry)) {
+            for w in batch.minus.iter().map(|&entry| column(entry)) {
                 a = a.wrapping_sub(w);
                 o = o.wrapping_sub((w >> 4) & NIBBLES);
             }

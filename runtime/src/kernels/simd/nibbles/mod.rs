@@ -17,7 +17,7 @@
 mod plain;
 
 use super::{Entries, Features, HEIGHT, arch};
-use crate::kernels::batch4;
+use crate::kernels::batch::Batch;
 pub use plain::{dots, plane, predict_batch};
 
 /// Words of the accumulators of a panel.
@@ -32,7 +32,7 @@ pub const RUN: usize = 32;
 #[inline]
 pub fn predict(features: Features, accumulators: &mut [u32], entries: &Entries<'_>) {
     let mut lists = [entries.plus, entries.minus];
-    while let Some([plus, minus]) = batch4(&mut lists) {
+    while let Some(Batch { plus, minus }) = Batch::take(&mut lists) {
         let batch = Entries {
             plus,
             minus,

@@ -1,8 +1,9 @@
 //! The prediction pass: batches of columns.
 #![allow(unsafe_code)]
 
+use crate::kernels::Changes;
+use crate::kernels::batch::Batch;
 use crate::kernels::swar::isa::nibbles::apply;
-use crate::kernels::{Changes, batch4};
 use crate::layout::Target;
 
 /// Bytes of a column in a panel.
@@ -22,7 +23,7 @@ pub fn predict(accumulators: &mut [u32], panels: &[u32], columns: usize, changes
     if groups.is_empty() || panels.len() < groups.len() * stride {
         return;
     }
-    while let Some(batch) = batch4(&mut lists) {
+    while let Some(batch) = Batch::take(&mut lists) {
         // SAFETY: there are as many panels as accumulators, one or more, and
         // every entry was found to be the offset of a column.
         unsafe { apply(groups, panels.as_ptr(), stride, batch) };

@@ -10,28 +10,29 @@
 //! ```
 #![allow(unsafe_code)]
 
+use crate::kernels::Plane;
+use crate::kernels::batch::{Batch, NIBBLES};
 use crate::kernels::swar::nibbles::ACCUMULATORS;
 use crate::kernels::swar::{EVEN, OFFSET};
-use crate::kernels::{NIBBLES, Plane, start4};
 
 /// Applies a batch of columns to the accumulators of all panels.
 ///
 /// # Safety
 ///
 /// There are as many panels of `stride` words as accumulators, and every entry
-/// of both lists is the offset of a column.
+/// of the batch is the offset of a column.
 pub unsafe fn apply(
     groups: &mut [[u32; ACCUMULATORS]],
     mut panel: *const u32,
     stride: usize,
-    [plus, minus]: [&[u32]; 2],
+    batch: Batch<'_>,
 ) {
     for accumulators in groups {
-        let mut sums = [start4([plus, minus]); 4];
+        let mut sums = [batch.start(); 4];
         // SAFETY: the caller's promise.
         unsafe {
-            walk(&mut sums, panel, plus, u32::wrapping_add);
-            walk(&mut sums, panel, minus, u32::wrapping_sub);
+            walk(&mut sums, panel, batch.plus, u32::wrapping_add);
+            walk(&mut sums, panel, batch.minus, u32::wrapping_sub);
         }
         let (rows, _) = accumulators.as_chunks_mut::<4>();
         for (rows, [a, o]) in rows.iter_mut().zip(sums) {

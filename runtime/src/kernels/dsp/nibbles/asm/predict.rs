@@ -1,18 +1,16 @@
 //! The prediction pass: sums of 32 rows in registers.
 
 use super::super::ACCUMULATORS;
-use crate::kernels::changes::END;
+use crate::kernels::batch::{Batch, Closed};
 use crate::kernels::dsp::dsp;
-use crate::kernels::{BATCH4, start4};
 use core::arch::naked_asm;
 use core::mem::offset_of;
 
 /// What [`walk`] works on; it moves the accumulators on.
 #[repr(C)]
 struct Job {
-    /// Closed with [`END`].
-    plus: *const u32,
-    minus: *const u32,
+    /// Start of a [`Closed`] list.
+    list: *const u32,
     accumulators: *mut [u32; ACCUMULATORS],
     accumulators_end: *mut [u32; ACCUMULATORS],
     panel: *const u32,
@@ -27,31 +25,25 @@ struct Job {
 /// # Safety
 ///
 /// There are as many panels of `stride` words as accumulators, one or more,
-/// and every entry of both lists is the offset of a column.
+/// and every entry of the batch is the offset of a column.
 pub unsafe fn apply(
     accumulators: &mut [[u32; ACCUMULATORS]],
     panels: &[u32],
     stride: usize,
-    batch: [&[u32]; 2],
+    batch: Batch<'_>,
 ) {
-    let lists = batch.map(|list| {
-        let mut closed = [END; BATCH4 + 1];
-        for (entry, &listed) in closed.iter_mut().zip(list.iter().take(BATCH4)) {
-            *entry = listed;
-        }
-        closed
-    });
+    let mut closed = Closed::EMPTY;
+    closed.fill(batch);
     let range = accumulators.as_mut_ptr_range();
     let mut job = Job {
-        plus: lists[0].as_ptr(),
-        minus: lists[1].as_ptr(),
+        list: closed.start(),
         accumulators: range.start,
         accumulators_end: range.end,
         panel: panels.as_ptr(),
         stride: 4 * stride,
-        start: start4(batch),
+        start: batch.start(),
     };
-    // SAFETY: the caller's promise, and the lists are closed.
+    // SAFETY: the caller's promise, and both lists are closed.
     unsafe { walk(&mut job) };
 }
 
@@ -66,7 +58,7 @@ pub unsafe fn apply(
 ///
 /// # Safety
 ///
-/// As for [`apply`]; both lists close with [`END`].
+/// As for [`apply`].
 #[unsafe(naked)]
 unsafe extern "C" fn walk(job: &mut Job) {
     naked_asm!(
@@ -111,7 +103,7 @@ unsafe extern "C" fn walk(job: &mut Job) {
         "1:",
         "ldr r0, [sp]",
         "ldrd r4, r5, [r0, #{start}]",
-        "ldr r12, [r0, #{minus}]",
+        "ldr r12, [r0, #{list}]",
         "mov r6, r4",
         "mov r8, r4",
         "mov r10, r4",
@@ -124,14 +116,11 @@ unsafe extern "C" fn walk(job: &mut Job) {
         "PG_COLUMN sub, 3f",
         "b 2b",
         "3:",
-        "ldr r0, [sp]",
-        "ldr r12, [r0, #{plus}]",
+        "PG_COLUMN add, 4f",
+        "PG_COLUMN add, 4f",
+        "PG_COLUMN add, 4f",
+        "b 3b",
         "4:",
-        "PG_COLUMN add, 5f",
-        "PG_COLUMN add, 5f",
-        "PG_COLUMN add, 5f",
-        "b 4b",
-        "5:",
         "ldr r0, [sp]",
         "ldr r12, [r0, #{accumulators}]",
         "PG_ROWS r4, r5",
@@ -148,8 +137,7 @@ unsafe extern "C" fn walk(job: &mut Job) {
         "pop {{r0, r4-r11, pc}}",
         ".purgem PG_COLUMN",
         ".purgem PG_ROWS",
-        plus = const offset_of!(Job, plus),
-        minus = const offset_of!(Job, minus),
+        list = const offset_of!(Job, list),
         accumulators = const offset_of!(Job, accumulators),
         accumulators_end = const offset_of!(Job, accumulators_end),
         panel = const offset_of!(Job, panel),

@@ -1,14 +1,13 @@
 //! The prediction pass on Thumb-1: the sums of 32 rows in registers.
 
-use crate::kernels::changes::END;
+use crate::kernels::batch::{Batch, Closed};
 use crate::kernels::swar::nibbles::ACCUMULATORS;
-use crate::kernels::{BATCH4, start4};
 use core::arch::naked_asm;
 
 /// What [`columns`] works on.
 #[repr(C)]
 struct Job {
-    /// Those to subtract, then those to add, each list closed with [`END`].
+    /// Start of a [`Closed`] list.
     list: *const u32,
     panel: *const u32,
     list_end: *const u32,
@@ -25,25 +24,20 @@ struct Job {
 /// # Safety
 ///
 /// There are as many panels of `stride` words as accumulators, one or more,
-/// and every entry of both lists, together [`BATCH4`] or fewer, is the offset
-/// of a column.
+/// and every entry of the batch is the offset of a column.
 pub unsafe fn apply(
     groups: &mut [[u32; ACCUMULATORS]],
     panel: *const u32,
     stride: usize,
-    [plus, minus]: [&[u32]; 2],
+    batch: Batch<'_>,
 ) {
-    let mut list = [END; BATCH4 + 2];
-    let entries = minus.iter().chain([&END]).chain(plus);
-    for (place, &entry) in list.iter_mut().take(BATCH4 + 1).zip(entries) {
-        *place = entry;
-    }
-    let length = (minus.len() + plus.len()).min(BATCH4) + 2;
+    let mut closed = Closed::EMPTY;
+    closed.fill(batch);
     let job = Job {
-        list: list.as_ptr(),
+        list: closed.start(),
         panel,
-        list_end: list.as_ptr().wrapping_add(length),
-        start: start4([plus, minus]),
+        list_end: closed.end(),
+        start: batch.start(),
         accumulators: groups.as_mut_ptr(),
         stride: 4 * stride,
         count: groups.len(),
@@ -64,7 +58,7 @@ pub unsafe fn apply(
 ///
 /// # Safety
 ///
-/// As for [`apply`]; both lists close with [`END`].
+/// As for [`apply`].
 #[unsafe(naked)]
 unsafe extern "C" fn columns(job: &Job) {
     naked_asm!(
