@@ -285,6 +285,53 @@ fn every_layout_is_an_image_of_the_same_model() {
     }
 }
 
+/// All logits of 200 frames.
+fn logits(spec: &ImageSpec, shape: Shape) -> Vec<i16> {
+    let bytes = build(spec, Selected::TARGET).expect("image");
+    let image = bytes.image().expect("image");
+    let mut arena = vec![0; image.arena_bytes() / 4];
+    let mut engine = Engine::new(&image, &mut arena).expect("arena");
+    let mut frames = Frames::new(5, shape.inputs, shape.bits);
+    let mut push = || engine.push(frames.step()).expect("frame").logits.to_vec();
+    (0..200).flat_map(|_| push()).collect()
+}
+
+/// A layer lifted by k has rows counted in units 2^k times as large as one
+/// that computes the same with larger numbers.
+#[test]
+fn lifted_layers_compute_what_larger_weights_do() {
+    for (bits, msb_bits, gate) in [
+        (8, 4, GateKind::Within),
+        (8, 3, GateKind::Above),
+        (8, 4, GateKind::Open),
+        (4, 4, GateKind::Open),
+    ] {
+        let shape = Shape {
+            bits,
+            msb_bits,
+            gate,
+            lift: 3,
+            weight_bits: WeightBits::Four,
+            ..SMALL
+        };
+        let lifted = random_model(12, shape);
+        let mut larger = lifted.clone();
+        let LayerSpec::Lstm(lstm) = &mut larger.layers[0] else {
+            unreachable!()
+        };
+        lstm.lift = 0;
+        lstm.weight_bits = WeightBits::Eight;
+        lstm.weights.iter_mut().for_each(|w| *w <<= shape.lift);
+        lstm.bias.iter_mut().for_each(|b| *b <<= shape.lift);
+        let thresholds = &mut lstm.gate.thresholds;
+        thresholds.iter_mut().for_each(|t| *t <<= shape.lift);
+        assert!(
+            logits(&lifted, shape) == logits(&larger, shape),
+            "{shape:?}"
+        );
+    }
+}
+
 #[test]
 fn packed_weights_compute_what_unpacked_ones_do_in_half_the_bytes() {
     let shape = Shape {
@@ -307,20 +354,11 @@ fn packed_weights_compute_what_unpacked_ones_do_in_half_the_bytes() {
         let unpacked = build(&unpacked, target).expect("image");
         assert!(packed.as_bytes().len() < unpacked.as_bytes().len() * 6 / 10);
     }
-    let outputs = |spec: &ImageSpec| {
-        let bytes = build(spec, Selected::TARGET).expect("image");
-        let image = bytes.image().expect("image");
-        let mut arena = vec![0; image.arena_bytes() / 4];
-        let mut engine = Engine::new(&image, &mut arena).expect("arena");
-        let mut frames = Frames::new(5, 40, 8);
-        let mut push = || engine.push(frames.step()).expect("frame").logits.to_vec();
-        (0..200).flat_map(|_| push()).collect::<Vec<i16>>()
-    };
-    let packed = outputs(&spec);
+    let packed = logits(&spec, shape);
     for bits in spec.layers.iter_mut().filter_map(LayerSpec::weight_bits) {
         *bits = WeightBits::Eight;
     }
-    assert_eq!(packed, outputs(&spec));
+    assert_eq!(packed, logits(&spec, shape));
     // Weights that do not fit are refused, with words for it.
     let mut large = random_model(11, SMALL);
     for bits in large.layers.iter_mut().filter_map(LayerSpec::weight_bits) {

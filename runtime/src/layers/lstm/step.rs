@@ -108,7 +108,8 @@ impl Lstm<'_> {
         let open = self.open_rows(state, scratch);
         // The bound of a narrow layer is that of its lifted predictions.
         lift(scratch.a, before, panels);
-        let rest = self.split.shift() > 0;
+        // Beyond the predictions: the remainders, or what was rounded off.
+        let rest = self.split.shift() > 0 || (before > 0 && !panels);
         if rest && open > 0 {
             self.update(state, scratch, open, self.pre - before);
             macs += (open * self.columns()) as u32;
