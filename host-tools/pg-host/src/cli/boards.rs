@@ -98,7 +98,7 @@ impl Verify {
             eprintln!("{} ({}) ...", board.name, board.core);
             let elf = match &self.elf {
                 Some(elf) => elf.clone(),
-                None => board.build()?,
+                None => board.build(&image)?,
             };
             let result = emulator::verify(board, &elf, &image, &records)?;
             if !self.json {
@@ -139,7 +139,7 @@ impl Emulate {
         let (records, labels) = self.feed.records()?;
         let elf = match &self.elf {
             Some(elf) => elf.clone(),
-            None => board.build()?,
+            None => board.build(&image)?,
         };
         let result = emulator::verify(&board, Path::new(&elf), &image, &records)?;
         for line in &result.log {

@@ -60,7 +60,7 @@ pub fn verify(
     image: &ImageBytes,
     records: &[Record],
 ) -> Result<Verification> {
-    let firmware = board.sizes(elf)?;
+    let firmware = board.sizes(elf, image.has_packed_weights()?)?;
     let host = image.clone().for_target(Selected::TARGET)?;
     let expected = host_outputs(&host, records)?;
     let image = &image.clone().for_target(board.layout)?;
