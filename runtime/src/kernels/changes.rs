@@ -36,7 +36,7 @@ impl<'c> Changes<'c> {
     /// power of two.
     ///
     /// Looking at the lists once is little beside walking them for every panel.
-    #[inline(always)]
+    #[inline]
     pub(super) fn checked(&self, columns: usize, height: usize) -> Option<[&'c [u32]; 2]> {
         let lists = [self.plus, self.minus].map(Changes::entries);
         let bytes = (columns * height) as u32;

@@ -117,11 +117,11 @@ pub struct LstmState<'s> {
 }
 
 impl LstmState<'_> {
-    /// Makes the next step find that every digit changed, by as much as can
-    /// be: the worst case, for measurements.
+    /// Makes the next step find that every digit changed, by more than lists
+    /// hold: the worst case, for measurements.
     pub fn forget_digits(&mut self) {
         for digits in self.applied.iter_mut() {
-            *digits = !*digits;
+            *digits ^= 0x8080_8080;
         }
     }
 }

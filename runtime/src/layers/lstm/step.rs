@@ -59,6 +59,9 @@ impl Lstm<'_> {
         copy(codes.get_mut(..self.inputs).unwrap_or(&mut []), input);
 
         let work = self.preactivations(state, &mut scratch, strategy);
+        // What the update pass leaves; where there is none, within the bound.
+        let exact = self.weights.has_panels() && self.split.shift() == 0;
+        lift(scratch.a, self.lift.saturating_sub(self.pre), exact);
 
         let codes = <[i8]>::mut_from_bytes(state.codes.as_mut_bytes()).unwrap_or(&mut []);
         let hidden = codes
@@ -80,9 +83,6 @@ impl Lstm<'_> {
         scratch: &mut Scratch<'_>,
         strategy: Strategy,
     ) -> Work {
-        // What is lifted before the update pass, and what is left for after it.
-        let before = self.lift.min(self.pre);
-        let after = self.lift - before;
         let open = self.gate.kind == GateKind::Open;
         let panels = self.weights.has_panels();
         let dense = strategy == Strategy::Dense && self.weights.has_rows();
@@ -90,8 +90,7 @@ impl Lstm<'_> {
         // the digit is all there is and seldom changes.
         let one_pass = self.split.shift() > 0 && self.weights.has_rows();
         if open && (!panels || dense || (one_pass && strategy == Strategy::Auto)) {
-            self.whole(state, scratch, self.pre - before);
-            lift(scratch.a, after, false);
+            self.whole(state, scratch);
             return Work {
                 columns_applied: self.columns() as u32,
                 open: self.row_count() as u32,
@@ -107,14 +106,14 @@ impl Lstm<'_> {
         };
         let open = self.open_rows(state, scratch);
         // The bound of a narrow layer is that of its lifted predictions.
+        let before = self.pre - self.down();
         lift(scratch.a, before, panels);
         // Beyond the predictions: the remainders, or what was rounded off.
         let rest = self.split.shift() > 0 || (before > 0 && !panels);
         if rest && open > 0 {
-            self.update(state, scratch, open, self.pre - before);
+            self.update(state, scratch, open);
             macs += (open * self.columns()) as u32;
         }
-        lift(scratch.a, after, panels && !rest);
         Work {
             columns_applied,
             open: open as u32,
@@ -154,11 +153,16 @@ impl Lstm<'_> {
         }
     }
 
-    /// All rows at full precision, rounded after a shift by `down`.
-    fn whole(&self, state: &LstmState<'_>, scratch: &mut Scratch<'_>, down: u8) {
+    /// Shift of what the update pass computes: `pre`, less what is lifted.
+    const fn down(&self) -> u8 {
+        self.pre.saturating_sub(self.lift)
+    }
+
+    /// All rows at full precision.
+    fn whole(&self, state: &LstmState<'_>, scratch: &mut Scratch<'_>) {
         let largest = self.split.range().1 as u32;
         scratch.operand.set(state.codes, largest, self.row_sum);
-        self.all_rows(scratch, 0, down);
+        self.all_rows(scratch, 0, self.down());
     }
 
     /// Predictions of a layer that keeps none.
@@ -269,9 +273,9 @@ impl Lstm<'_> {
         }
     }
 
-    /// Update pass: the first `open` rows of the list get their full precision,
-    /// rounded after a shift by `down`.
-    fn update(&self, state: &LstmState<'_>, scratch: &mut Scratch<'_>, open: usize, down: u8) {
+    /// Update pass: the first `open` rows of the list get their full precision.
+    fn update(&self, state: &LstmState<'_>, scratch: &mut Scratch<'_>, open: usize) {
+        let down = self.down();
         let list = row_list(scratch.lists).get(..open).unwrap_or(&[]);
         let Some(rows) = self.weights.row_words else {
             let rest = <[i8]>::ref_from_bytes(scratch.rest.as_bytes()).unwrap_or(&[]);
@@ -323,6 +327,7 @@ impl Lstm<'_> {
 
 /// Shifts numbers to the left by `by`, saturated; `exact` says that none will be
 /// beyond 16 bits.
+#[inline(never)]
 fn lift(numbers: &mut [i16], by: u8, exact: bool) {
     if by == 0 {
         return;

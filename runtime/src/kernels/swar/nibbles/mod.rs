@@ -34,8 +34,8 @@
 //!
 //! | loop | M0+ limit | M0+ | RV32 limit | RV32 |
 //! |---|---|---|---|---|
-//! | prediction pass, a row and entry | 0.81 | @P0 | 0.84 | @PR |
-//! | dot product, a column of one row | 2.4 | @D0 | 2.25 | @DR |
+//! | prediction pass, a row and entry | 0.81 | 1.5 | 0.84 | 1.45 |
+//! | dot product, a column of one row | 2.4 | 2.9 | 2.25 | 2.9 |
 
 mod plane;
 mod predict;
