@@ -12,11 +12,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 #[inline(always)]
 #[must_use]
 pub const fn round_shift(x: i32, n: u8) -> i32 {
-    if n == 0 {
-        x
-    } else {
-        x.wrapping_add(1 << ((n - 1) & 31)) >> (n & 31)
-    }
+    // The half is 0 where n is.
+    let half = (1u32 << (n & 31)) >> 1;
+    x.wrapping_add(half as i32) >> (n & 31)
 }
 
 /// Saturates a 32-bit value to the 16-bit range.
@@ -160,11 +158,8 @@ impl Split {
     /// ones truncated.
     #[must_use]
     pub const fn largest_rest(self) -> u32 {
-        if self.signed {
-            (1 << self.shift()) / 2
-        } else {
-            (1 << self.shift()) - 1
-        }
+        let signed = self.signed as u32;
+        ((1 << self.shift()) - 1 + signed) >> signed
     }
 
     /// Reads a stored code byte as its value.

@@ -211,7 +211,7 @@ fn all<K: Kernels>(c: &mut Criterion, name: &str) {
                 name,
                 rows,
                 columns,
-                largest.min(K::TARGET.plane_max().min(127) as i8),
+                largest.min(K::TARGET.plane_max(WeightBits::Eight).min(127) as i8),
             );
         }
         predict::<K>(c, name, rows, columns);

@@ -30,6 +30,8 @@ pub struct Shape {
     pub gate: GateKind,
     /// Rows that open together.
     pub group: usize,
+    /// Shift of predictions to the left after the gate.
+    pub lift: u8,
     /// Weights and biases small enough for predictions of 16 bits, so that
     /// these are kept from step to step.
     pub narrow: bool,
@@ -48,6 +50,7 @@ pub const SMALL: Shape = Shape {
     msb_bits: 3,
     gate: GateKind::Within,
     group: 1,
+    lift: 0,
     narrow: true,
     copies: WeightCopies::Two,
     weight_bits: WeightBits::Eight,
@@ -79,15 +82,15 @@ fn random_lstm(rng: &mut StdRng, shape: Shape, split: Split) -> LstmSpec {
     // Half of what a narrow row may sum is left to the bias.
     let digits = split.largest_digit() as usize * columns;
     let largest = if shape.narrow {
-        (16_383 / digits).min(shape.weight_bits.max() as usize) as i8
+        ((16_383 >> shape.lift) / digits).min(shape.weight_bits.max() as usize) as i8
     } else {
         shape.weight_bits.max() as i8
     };
-    let bias = (20_000 >> shift).min(16_000);
+    let bias = (20_000 >> shift).min(16_000) >> shape.lift;
     let step = if shape.narrow { 1 << shift } else { 1 };
     // Predictions of some 10^3 to preactivations of some units of 1, Q20.
     let pre = if shape.narrow { shift } else { 4 };
-    let post = 4u8.saturating_sub(pre);
+    let post = (4 + shape.lift).saturating_sub(pre).min(15);
     // About the size of a prediction; a group opens more often than a row.
     let size = if shape.narrow {
         bias + (usize::from(largest.unsigned_abs()) * digits / 4) as i32
@@ -119,6 +122,7 @@ fn random_lstm(rng: &mut StdRng, shape: Shape, split: Split) -> LstmSpec {
             })
             .collect(),
         pre,
+        lift: shape.lift,
         mult: (0..rows)
             .map(|_| rng.random_range(1 << 13..3 << 13))
             .collect(),

@@ -22,6 +22,11 @@ fn round(x: i64, n: u32) -> i64 {
     (2 * x + (1 << n)).div_euclid(2 << n)
 }
 
+/// The same for a shift to the left, where `n` is negative.
+fn scale(x: i64, n: i32) -> i64 {
+    u32::try_from(n).map_or_else(|_| x << -n, |n| round(x, n))
+}
+
 fn sat16(x: i64) -> i64 {
     x.clamp(-32768, 32767)
 }
@@ -73,10 +78,11 @@ impl<'a> NaiveLstm<'a> {
             .map(|row| {
                 let first = row - row % s.gate.group;
                 if !(first..(first + s.gate.group).min(rows)).any(opens) {
-                    return predictions[row];
+                    return sat16(predictions[row] << s.lift);
                 }
                 open += 1;
-                sat16(round(dot(row, &v) + bias(row), s.pre.into()))
+                let shift = i32::from(s.pre) - i32::from(s.lift);
+                sat16(scale(dot(row, &v) + bias(row), shift))
             })
             .collect();
         let limit = i64::from(s.split.range().1);
@@ -230,6 +236,7 @@ fn gated_lstm_equals_naive_for_every_split_layout_and_strategy() {
                     check(10 * index as u64, shape, 120, strategy);
                     let packed = Shape {
                         weight_bits: WeightBits::Four,
+                        lift: [0, 2, 5][index % 3],
                         ..shape
                     };
                     check(10 * index as u64, packed, 60, strategy);
@@ -278,6 +285,53 @@ fn every_layout_is_an_image_of_the_same_model() {
     }
 }
 
+/// All logits of 200 frames.
+fn logits(spec: &ImageSpec, shape: Shape) -> Vec<i16> {
+    let bytes = build(spec, Selected::TARGET).expect("image");
+    let image = bytes.image().expect("image");
+    let mut arena = vec![0; image.arena_bytes() / 4];
+    let mut engine = Engine::new(&image, &mut arena).expect("arena");
+    let mut frames = Frames::new(5, shape.inputs, shape.bits);
+    let mut push = || engine.push(frames.step()).expect("frame").logits.to_vec();
+    (0..200).flat_map(|_| push()).collect()
+}
+
+/// A layer lifted by k has rows counted in units 2^k times as large as one
+/// that computes the same with larger numbers.
+#[test]
+fn lifted_layers_compute_what_larger_weights_do() {
+    for (bits, msb_bits, gate) in [
+        (8, 4, GateKind::Within),
+        (8, 3, GateKind::Above),
+        (8, 4, GateKind::Open),
+        (4, 4, GateKind::Open),
+    ] {
+        let shape = Shape {
+            bits,
+            msb_bits,
+            gate,
+            lift: 3,
+            weight_bits: WeightBits::Four,
+            ..SMALL
+        };
+        let lifted = random_model(12, shape);
+        let mut larger = lifted.clone();
+        let LayerSpec::Lstm(lstm) = &mut larger.layers[0] else {
+            unreachable!()
+        };
+        lstm.lift = 0;
+        lstm.weight_bits = WeightBits::Eight;
+        lstm.weights.iter_mut().for_each(|w| *w <<= shape.lift);
+        lstm.bias.iter_mut().for_each(|b| *b <<= shape.lift);
+        let thresholds = &mut lstm.gate.thresholds;
+        thresholds.iter_mut().for_each(|t| *t <<= shape.lift);
+        assert!(
+            logits(&lifted, shape) == logits(&larger, shape),
+            "{shape:?}"
+        );
+    }
+}
+
 #[test]
 fn packed_weights_compute_what_unpacked_ones_do_in_half_the_bytes() {
     let shape = Shape {
@@ -300,20 +354,11 @@ fn packed_weights_compute_what_unpacked_ones_do_in_half_the_bytes() {
         let unpacked = build(&unpacked, target).expect("image");
         assert!(packed.as_bytes().len() < unpacked.as_bytes().len() * 6 / 10);
     }
-    let outputs = |spec: &ImageSpec| {
-        let bytes = build(spec, Selected::TARGET).expect("image");
-        let image = bytes.image().expect("image");
-        let mut arena = vec![0; image.arena_bytes() / 4];
-        let mut engine = Engine::new(&image, &mut arena).expect("arena");
-        let mut frames = Frames::new(5, 40, 8);
-        let mut push = || engine.push(frames.step()).expect("frame").logits.to_vec();
-        (0..200).flat_map(|_| push()).collect::<Vec<i16>>()
-    };
-    let packed = outputs(&spec);
+    let packed = logits(&spec, shape);
     for bits in spec.layers.iter_mut().filter_map(LayerSpec::weight_bits) {
         *bits = WeightBits::Eight;
     }
-    assert_eq!(packed, outputs(&spec));
+    assert_eq!(packed, logits(&spec, shape));
     // Weights that do not fit are refused, with words for it.
     let mut large = random_model(11, SMALL);
     for bits in large.layers.iter_mut().filter_map(LayerSpec::weight_bits) {

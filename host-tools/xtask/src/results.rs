@@ -4,12 +4,14 @@
 
 mod card;
 mod granularity;
+mod train;
 
 use crate::setup;
 use crate::shell::{build_host, build_host_without_training, json, pg_host, run as show};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use train::Run;
 
 /// The seed whose image ships.
 const SHIPPED_SEED: u64 = 1;
@@ -24,7 +26,7 @@ struct Variant {
     seeds: &'static [u64],
 }
 
-const VARIANTS: [Variant; 5] = [
+const VARIANTS: [Variant; 6] = [
     Variant {
         name: "pg",
         title: "precision-gated, 8/4 bits",
@@ -48,6 +50,13 @@ const VARIANTS: [Variant; 5] = [
             "model.activation_bits=4",
             "model.weight_bits=4",
         ],
+        shares_float_epochs: true,
+        seeds: &[1],
+    },
+    Variant {
+        name: "pg-w4",
+        title: "precision-gated, 8/4 bits, weights of 4 bits",
+        set: &["model.weight_bits=4"],
         shares_float_epochs: true,
         seeds: &[1],
     },
@@ -146,33 +155,20 @@ pub fn run(args: &[String]) -> Result<()> {
     write(Path::new("README.md"), card::insert(&readme, &table)?)
 }
 
-/// Trains one run unless it is there, exports and evaluates it. `None` if it
-/// is not there and must not be trained.
+/// One run, exported and evaluated; `None` if it is not there and must not be
+/// trained.
 fn one(variant: &Variant, seed: u64, options: &Options) -> Result<Option<Value>> {
-    let out = options.out.join(format!("{}-seed{seed}", variant.name));
-    let model = out.join("model.safetensors");
-    if !model.is_file() {
-        if !options.train {
-            eprintln!("{} is not there: left out", model.display());
-            return Ok(None);
-        }
-        let mut command = pg_host(["train", "kws", "--resume"]);
-        command
-            .arg("--data")
-            .arg(&options.data)
-            .arg("--out")
-            .arg(&out);
-        command.arg("--seed").arg(seed.to_string());
-        for set in variant.set {
-            command.args(["--set", set]);
-        }
+    let set: Vec<String> = variant.set.iter().map(|&set| set.to_owned()).collect();
+    let run = Run {
+        out: options.out.join(format!("{}-seed{seed}", variant.name)),
+        seed,
+        set: &set,
         // What differs in the quantised epochs alone shares those before.
-        let shared = options.out.join(format!("pg-seed{seed}"));
-        if variant.shares_float_epochs && shared.join("float.safetensors").is_file() {
-            command.arg("--float-from").arg(shared);
-        }
-        show(&mut command)?;
-    }
+        shares: (variant.shares_float_epochs).then(|| options.out.join(format!("pg-seed{seed}"))),
+    };
+    let Some(model) = run.model(&options.data, options.train)? else {
+        return Ok(None);
+    };
     let meta = json(pg_host(["inspect", "--json"]).arg(&model))?;
     let mut result = json!({
         "variant": variant.name,
@@ -185,8 +181,7 @@ fn one(variant: &Variant, seed: u64, options: &Options) -> Result<Option<Value>>
         "trainer": { "valid": meta["valid"], "test": meta["test"] },
     });
     if meta["kind"] != "float" {
-        let image = out.join("kws.pgi");
-        show(pg_host(["export"]).arg(&model).arg("--output").arg(&image))?;
+        let image = run.export(&model)?;
         for split in ["valid", "test"] {
             result[split] = evaluate(&image, &options.data, split)?;
         }

@@ -174,8 +174,8 @@ pub struct LayerRecord {
     pub post: u8,
     /// Bits of a weight: 4, or 0 for 8.
     pub weight_bits: u8,
-    /// Zero.
-    pub reserved: u8,
+    /// LSTM: shift of predictions to the left, once the gate has decided.
+    pub lift: u8,
 }
 
 /// What an image network has beside its layers, 16 bytes.

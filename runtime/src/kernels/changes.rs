@@ -30,7 +30,29 @@ pub struct Changes<'c> {
     pub minus: &'c [u32],
 }
 
-impl Changes<'_> {
+impl<'c> Changes<'c> {
+    /// The entries to add and those to subtract, if every one is the offset of
+    /// a column in a panel of `columns` columns of `height` bytes, `height` a
+    /// power of two.
+    ///
+    /// Looking at the lists once is little beside walking them for every panel.
+    #[inline]
+    pub(super) fn checked(&self, columns: usize, height: usize) -> Option<[&'c [u32]; 2]> {
+        let lists = [self.plus, self.minus].map(Changes::entries);
+        let bytes = (columns * height) as u32;
+        let (mut seen, mut beyond) = (0, 0);
+        // Without an early return, so that vectors can do it.
+        for list in lists {
+            for &entry in list {
+                seen |= entry;
+                // Negative if the column is the last one or before: a panel
+                // has less than 2^31 bytes.
+                beyond |= !entry.wrapping_sub(bytes);
+            }
+        }
+        ((seen | beyond) >> 31 == 0 && (seen as usize).is_multiple_of(height)).then_some(lists)
+    }
+
     /// Entries of a list, without its end.
     #[must_use]
     pub fn entries(list: &[u32]) -> &[u32] {

@@ -25,7 +25,14 @@
 //! - Dot products: `|sum| <= 2^14 columns * 127 * 2^8 < 2^29`.
 //! - How many columns a lane may sum before it must be folded is each
 //!   implementation's [`Kernels::chunk`]; the derivation stands there.
+//!
+//! # Weights of four bits
+//!
+//! State, lists of changes, gate and cell are the same (feature `weights4`); what
+//! differs is how a column is applied (`batch`) and a row multiplied.
 
+#[cfg(feature = "weights4")]
+mod batch;
 pub mod cell;
 pub mod changes;
 #[cfg(any(test, feature = "conformance"))]

@@ -131,13 +131,7 @@ impl<'a> Dense<'a> {
         };
         prediction.set(digits, largest, self.row_sum);
         if !whole {
-            // Signed remainders are rounded, unsigned ones truncated.
-            let largest = if self.split.signed() {
-                (1 << shift) / 2
-            } else {
-                (1 << shift) - 1
-            };
-            update.set(rest, largest, self.row_sum);
+            update.set(rest, self.split.largest_rest(), self.row_sum);
         }
 
         let rows = self.weights.row_words.unwrap_or(&[]);

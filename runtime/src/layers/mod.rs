@@ -68,6 +68,7 @@ impl Signal {
 
 /// One layer of a model.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::large_enum_variant)] // There is no heap to put the largest in.
 pub enum Layer<'a> {
     /// Long short-term memory.
     Lstm(Lstm<'a>),

@@ -34,7 +34,7 @@ impl<'s> Operand<'s> {
     /// Words of scratch for `columns` digits of magnitudes up to `largest`.
     pub const fn words(target: Target, bits: WeightBits, columns: usize, largest: u32) -> usize {
         let plane = target.plane_words(bits, columns);
-        if largest > target.plane_max() {
+        if largest > target.plane_max(bits) {
             2 * plane + columns / 4
         } else {
             plane
@@ -44,7 +44,7 @@ impl<'s> Operand<'s> {
     /// Lays it out.
     pub fn take(words: &mut &'s mut [u32], bits: WeightBits, columns: usize, largest: u32) -> Self {
         let plane = TARGET.plane_words(bits, columns);
-        let (second, spare) = if largest > TARGET.plane_max() {
+        let (second, spare) = if largest > TARGET.plane_max(bits) {
             (plane, columns / 4)
         } else {
             (0, 0)
@@ -63,7 +63,7 @@ impl<'s> Operand<'s> {
     /// `largest`, which is at most that of [`Self::take`], for rows with `sum |w| <= row_sum`.
     pub fn set(&mut self, digits: &[u32], largest: u32, row_sum: u32) {
         let [first, second] = &mut self.planes;
-        if largest <= TARGET.plane_max() {
+        if largest <= TARGET.plane_max(self.bits) {
             self.chunk = Selected::chunk(self.bits, largest, row_sum, self.columns);
             self.shift = 0;
             Selected::plane(self.bits, digits, self.columns, self.chunk, first);

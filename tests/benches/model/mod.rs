@@ -178,6 +178,7 @@ fn lstm(inputs: usize, hidden: usize) -> LstmSpec {
             .map(|_| rng.random_range(-200..200) << split.shift())
             .collect(),
         pre: split.shift(),
+        lift: 0,
         // Preactivations below 1 in Q20, so that few units are saturated.
         mult: (0..rows)
             .map(|_| rng.random_range(1 << 9..1 << 10))

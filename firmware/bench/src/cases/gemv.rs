@@ -57,7 +57,7 @@ pub fn run<M: Meter>(arena: &mut [u32], meter: &mut M) -> Result<(), Error<M::Er
         }
         for (bits, largest, names) in DENSE {
             // Codes that need two planes are the layers' business.
-            if largest as u32 <= Selected::TARGET.plane_max() {
+            if largest as u32 <= Selected::TARGET.plane_max(bits) {
                 let tile = tile(arena, columns, bits, largest)?;
                 dense(names[index], bits, rows, tile, meter)?;
             }

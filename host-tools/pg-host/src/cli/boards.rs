@@ -144,7 +144,7 @@ impl Verify {
             eprintln!("{} ({}) ...", board.name, board.core);
             let elf = match &self.elf {
                 Some(elf) => elf.clone(),
-                None => board.build()?,
+                None => board.build(&image)?,
             };
             let result = emulator::verify(board, &elf, &image, &feed)?;
             if !self.json {
@@ -185,7 +185,7 @@ impl Emulate {
         let (feed, labels) = self.feed.feed(&image)?;
         let elf = match &self.elf {
             Some(elf) => elf.clone(),
-            None => board.build()?,
+            None => board.build(&image)?,
         };
         let result = emulator::verify(&board, Path::new(&elf), &image, &feed)?;
         for line in &result.log {

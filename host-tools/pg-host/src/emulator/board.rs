@@ -1,5 +1,6 @@
 //! The table of boards, and the firmware of each.
 
+use crate::image::ImageBytes;
 use anyhow::{Context, Result, bail, ensure};
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 use pg_runtime::layout::Target;
@@ -66,6 +67,9 @@ pub struct Board {
     /// Budget of the runtime's code, bytes, if there is one.
     #[serde(default)]
     pub runtime_code: Option<u64>,
+    /// Bytes beyond that for the kernels of four-bit weights.
+    #[serde(default)]
+    pub weights4_code: u64,
     /// Bytes of RAM, stack included.
     pub ram: u64,
     /// Bytes of stack.
@@ -147,17 +151,25 @@ pub fn find(name: &str) -> Result<Board> {
 }
 
 impl Board {
-    /// Builds the board's firmware in release mode; returns its ELF.
+    /// Builds the board's firmware in release mode, with the kernels that the
+    /// image needs; returns its ELF.
     ///
     /// # Errors
     ///
-    /// If cargo fails; its own words are on standard error.
-    pub fn build(&self) -> Result<PathBuf> {
+    /// If cargo fails, its own words being on standard error; or if the image
+    /// is not valid.
+    pub fn build(&self, image: &ImageBytes) -> Result<PathBuf> {
+        let features: &[&str] = if image.has_packed_weights()? {
+            &["--features", "weights4"]
+        } else {
+            &[]
+        };
         let firmware = firmware_folder()?;
         let target = firmware.join("target");
         let status = Command::new("cargo")
             .args(["build", "--quiet", "--release", "--locked", "--target-dir"])
             .arg(&target)
+            .args(features)
             .current_dir(firmware.join(&self.folder))
             // Flags meant for the host must not reach the board's build.
             .env_remove("RUSTFLAGS")
@@ -174,12 +186,13 @@ impl Board {
         Ok(target.join(&self.target).join("release").join(&self.name))
     }
 
-    /// Sizes of a firmware of this board, checked against its memory.
+    /// Sizes of a firmware of this board, with kernels for four-bit weights
+    /// where `packed`, checked against its memory and budget.
     ///
     /// # Errors
     ///
     /// If the ELF cannot be read, or does not fit.
-    pub fn sizes(&self, elf: &Path) -> Result<Sizes> {
+    pub fn sizes(&self, elf: &Path, packed: bool) -> Result<Sizes> {
         let bytes = std::fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
         let file = object::File::parse(&*bytes)
             .with_context(|| format!("{} is not an ELF", elf.display()))?;
@@ -215,12 +228,13 @@ impl Board {
                 _ => {}
             }
         }
-        if let Some(budget) = self.runtime_code
+        let more = if packed { self.weights4_code } else { 0 };
+        if let Some(budget) = self.runtime_code.map(|bytes| bytes + more)
             && sizes.runtime_code > budget
         {
             bail!(
                 "the runtime's code has {} bytes on {}, over its budget of {budget}; \
-                 see runtime_code in firmware/boards.toml",
+                 see runtime_code and weights4_code in firmware/boards.toml",
                 sizes.runtime_code,
                 self.name
             );

@@ -55,7 +55,7 @@ pub struct Verification {
 ///
 /// If they differ, naming the first differing byte, or the run fails.
 pub fn verify(board: &Board, elf: &Path, image: &ImageBytes, feed: &Feed) -> Result<Verification> {
-    let firmware = board.sizes(elf)?;
+    let firmware = board.sizes(elf, image.has_packed_weights()?)?;
     let host = image.clone().for_target(Selected::TARGET)?;
     let expected = feed.host_outputs(&host)?;
     let image = &image.clone().for_target(board.layout)?;

@@ -4,8 +4,7 @@ use super::{ExportOptions, Gates, Q8};
 use crate::image::{DenseSpec, GateSpec, LstmGateSpec, LstmSpec};
 use crate::model::{GateGroup, GateTest, ModelKind};
 use crate::quantise::{
-    NARROW_LIMIT, Rows as RecurrentRows, join_columns, narrow_sum, quantise_recurrent,
-    quantise_rows, requant,
+    NARROW_LIMIT, join_columns, narrow_sum, quantise_recurrent, quantise_rows, requant,
 };
 use anyhow::{Context, Result, ensure};
 use pg_runtime::activation::T_FRACTION;
@@ -104,7 +103,7 @@ pub fn lstm(model: &Recurrent<'_>, options: &ExportOptions) -> Result<LstmSpec> 
         model.scale_x,
         model.scale_h,
     );
-    let rows = quantise_recurrent(
+    let mut rows = quantise_recurrent(
         &joined,
         model.bias,
         columns,
@@ -112,15 +111,21 @@ pub fn lstm(model: &Recurrent<'_>, options: &ExportOptions) -> Result<LstmSpec> 
         model.scale_h,
         split,
     );
-    let (rows, doublings) = refined(rows, model.scale_h, split, columns);
     let units: Vec<f64> = rows.units(model.scale_h).collect();
+    // Real value of one unit of the predictions, per row.
+    let steps_after =
+        |pre: u8| -> Vec<f64> { units.iter().map(|u| u * f64::from(1u32 << pre)).collect() };
+    // Predictions that are kept must fit 16 bits in the units they are lifted to.
+    let lifted = f32::from(1u16 << lift(&steps_after(split.shift())));
+    rows.narrow &= (rows.codes.chunks(columns).zip(&rows.bias))
+        .all(|(row, &b)| narrow_sum(row, b, split) * lifted <= NARROW_LIMIT);
     let pre = if rows.narrow {
         split.shift()
     } else {
         wide_shift(&units)
     };
-    // Real value of one unit of the predictions, per row.
-    let steps: Vec<f64> = (units.iter().map(|u| u * f64::from(1u32 << pre))).collect();
+    let steps = steps_after(pre);
+    let lift = lift(&steps);
     let gate = if model.kind == ModelKind::Gated && options.gates == Gates::Learned {
         LstmGateSpec {
             kind: match model.test {
@@ -141,7 +146,8 @@ pub fn lstm(model: &Recurrent<'_>, options: &ExportOptions) -> Result<LstmSpec> 
     } else {
         LstmGateSpec::open()
     };
-    let (mult, post) = multipliers(&steps)?;
+    let parts = f64::from(1u32 << lift);
+    let (mult, post) = multipliers(&steps.iter().map(|s| s / parts).collect::<Vec<f64>>())?;
     let hidden_requant =
         hidden_requant(1.0 / (32768.0 * f64::from(model.scale_h))).context("hidden activation")?;
     Ok(LstmSpec {
@@ -156,42 +162,25 @@ pub fn lstm(model: &Recurrent<'_>, options: &ExportOptions) -> Result<LstmSpec> 
             .collect(),
         bias: by_unit(hidden, |row| rows.bias[row]),
         pre,
+        lift,
         mult: by_unit(hidden, |row| mult[row]),
         post,
         hidden_requant,
         copies: options.copies,
-        weight_bits: options.weight_bits(model.weight_bits + doublings),
+        weight_bits: options.weight_bits(model.weight_bits),
     })
 }
 
-/// Largest unit of a prediction that a multiplier below 2^15 brings to Q20.
+/// Largest unit of a preactivation that a multiplier below 2^15 brings to Q20.
 const LARGEST_STEP: f64 = 1.0 / 32.0;
 
-/// The same rows in halves, quarters, ... of their units, if these are too
-/// coarse for the multipliers: few bits of weights and activations make them
-/// so. Every number doubles, so nothing that is computed changes; the doublings
-/// are the bits that the weights gain.
-fn refined(
-    mut rows: RecurrentRows,
-    scale_h: f32,
-    split: Split,
-    columns: usize,
-) -> (RecurrentRows, u8) {
-    let mut doublings = 0;
-    loop {
-        let largest = rows.units(scale_h).fold(0.0, f64::max);
-        let pre = if rows.narrow { split.shift() } else { 0 };
-        let fits = rows.codes.iter().all(|c| c.abs() <= 63.0);
-        if largest * f64::from(1u32 << pre) < LARGEST_STEP || !fits {
-            return (rows, doublings);
-        }
-        rows.codes.iter_mut().for_each(|c| *c *= 2.0);
-        rows.scales.iter_mut().for_each(|s| *s /= 2.0);
-        rows.bias.iter_mut().for_each(|b| *b *= 2);
-        let sums = rows.codes.chunks(columns).zip(&rows.bias);
-        rows.narrow &= { sums }.all(|(row, &b)| narrow_sum(row, b, split) <= NARROW_LIMIT);
-        doublings += 1;
-    }
+/// The shift that brings predictions in units of `steps`, few bits of weights
+/// and activations make them coarse, to units that a multiplier can scale.
+fn lift(steps: &[f64]) -> u8 {
+    let largest = steps.iter().copied().fold(0.0, f64::max);
+    // A multiplier is at most 32767, a little less than the limit.
+    let fits = |lift: &u8| largest / f64::from(1u32 << lift) * T_ONE < LARGEST_STEP * T_ONE - 1.0;
+    (0..=15).find(fits).unwrap_or(15)
 }
 
 /// From the trainer's order of rows, gate after gate, to the runtime's, unit
@@ -268,24 +257,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn coarse_rows_are_counted_in_parts_of_their_units() {
-        let split = Split::new(4, 4, true).expect("a split");
-        let rows = RecurrentRows {
-            codes: vec![7.0, -3.0, 1.0, 0.0],
-            scales: vec![0.5, 0.25],
-            bias: vec![3, -2],
-            narrow: true,
-        };
-        let (refined_rows, doublings) = refined(rows.clone(), 0.25, split, 2);
-        // 0.5 * 0.25 = 1/8 is above 1/32 until it is halved three times.
-        assert_eq!(doublings, 3);
-        assert_eq!(refined_rows.codes, [56.0, -24.0, 8.0, 0.0]);
-        assert_eq!(refined_rows.bias, [24, -16]);
-        assert_eq!(refined_rows.scales, [0.0625, 0.03125]);
-        let fine = RecurrentRows {
-            scales: vec![0.01, 0.01],
-            ..rows
-        };
-        assert_eq!(refined(fine.clone(), 0.25, split, 2), (fine, 0));
+    fn coarse_predictions_are_lifted_until_a_multiplier_scales_them() {
+        for (step, shift) in [(0.01, 0), (0.031, 0), (1.0 / 32.0, 1), (0.1, 2), (0.5, 5)] {
+            let steps = [step, step / 3.0];
+            assert_eq!(lift(&steps), shift, "{step}");
+            let parts = f64::from(1u32 << shift);
+            let (mult, post) = multipliers(&steps.map(|s| s / parts)).expect("multipliers");
+            for (m, s) in mult.iter().zip(steps) {
+                let real = f64::from(*m) / f64::from(1u32 << post) / T_ONE * parts;
+                assert!((real / s - 1.0).abs() < 1e-3);
+            }
+        }
+        assert!(multipliers(&[4096.0 / 32768.0]).is_err());
     }
 }

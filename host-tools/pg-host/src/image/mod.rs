@@ -16,7 +16,8 @@ pub use unpack::unpack;
 use anyhow::{Context, Result};
 use pg_runtime::image::Image;
 use pg_runtime::kernels::{Kernels, Selected};
-use pg_runtime::layout::Target;
+use pg_runtime::layers::Layer;
+use pg_runtime::layout::{Target, WeightBits};
 use std::path::Path;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -95,6 +96,22 @@ impl ImageBytes {
     /// The runtime's own [`pg_runtime::error::ImageError`].
     pub fn image_of_any_target(&self) -> Result<Image<'_>> {
         Ok(Image::parse_any(self.as_bytes())?)
+    }
+
+    /// Whether a layer's weights have four bits: firmware needs the runtime's
+    /// feature `weights4` for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::image_of_any_target`].
+    pub fn has_packed_weights(&self) -> Result<bool> {
+        let image = self.image_of_any_target()?;
+        let packed = image.layers().any(|layer| match layer {
+            Layer::Lstm(l) => l.weights().bits() == WeightBits::Four,
+            Layer::Dense(l) => l.weights().bits() == WeightBits::Four,
+            Layer::MeanPool(_) | Layer::AttentionPool(_) | Layer::Map(_) => false,
+        });
+        Ok(packed)
     }
 
     /// The validated image, laid out for this host.

@@ -62,6 +62,7 @@ fn lstm(l: &Lstm<'_>) -> LstmSpec {
         weights: weights(matrix),
         bias: l.bias().to_vec(),
         pre: l.pre(),
+        lift: l.lift(),
         mult: cell.mult.to_vec(),
         post: cell.post,
         hidden_requant: cell.hidden,

@@ -28,8 +28,9 @@ pub fn table(results: &Value) -> Result<String> {
     let mut out = String::from(
         "Keyword spotting, 11 labels, test split of the Speech Commands subset, accuracy of the \
          exported image by the runtime (float: by the trainer); means over the seeds named.\n\n\
-         | model | seeds | test accuracy | by seed | Sp | columns applied | MACs executed | B_avg |\n\
-         |---|---|---|---|---|---|---|---|\n",
+         | model | seeds | test accuracy | by seed | Sp | columns applied | MACs executed | B_avg | \
+         image, bytes |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
     );
     let mut names: Vec<&str> = Vec::new();
     for run in runs {
@@ -57,7 +58,7 @@ pub fn table(results: &Value) -> Result<String> {
             each.join(", ")
         )?;
         if float {
-            writeln!(out, " | | | |")?;
+            writeln!(out, " | | | | |")?;
             continue;
         }
         let sparsity = figures(&of, "/test/sparsity")?.0;
@@ -68,10 +69,11 @@ pub fn table(results: &Value) -> Result<String> {
         };
         writeln!(
             out,
-            " {gated} | {:.1} % | {:.1} % | {:.2} |",
+            " {gated} | {:.1} % | {:.1} % | {:.2} | {:.0} |",
             100.0 * figures(&of, "/test/columns_applied")?.0,
             100.0 * figures(&of, "/test/executed_macs")?.0,
             figures(&of, "/test/average_bits")?.0,
+            figures(&of, "/image/image_bytes")?.0,
         )?;
     }
     out.push_str(

@@ -3,9 +3,10 @@
 //! units, each at more than one threshold, so that groups can be compared at
 //! equal cycles.
 
+use super::train::Run;
 use super::{evaluate, write};
 use crate::setup;
-use crate::shell::{build_host, build_host_without_training, json, pg_host, run as show};
+use crate::shell::{build_host, build_host_without_training, json, pg_host};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -69,32 +70,22 @@ fn one(
     out: &Path,
     train: bool,
 ) -> Result<Option<Value>> {
-    let directory = out.join(format!("granularity/{group}-{threshold}"));
-    let model = directory.join("model.safetensors");
-    if !model.is_file() {
-        if !train {
-            eprintln!("{} is not there: left out", model.display());
-            return Ok(None);
-        }
-        let mut command = pg_host(["train", "kws", "--resume", "--data"]);
-        command.arg(data).arg("--out").arg(&directory);
-        command.arg("--seed").arg(SEED.to_string());
-        for set in [
-            format!("gate.group={group}"),
-            format!("gate.threshold={threshold}"),
-            format!("gate.target={threshold}"),
-            format!("training.quantised_epochs={EPOCHS}"),
-        ] {
-            command.args(["--set", &set]);
-        }
-        let shared = out.join(format!("pg-seed{SEED}"));
-        if shared.join("float.safetensors").is_file() {
-            command.arg("--float-from").arg(shared);
-        }
-        show(&mut command)?;
-    }
-    let image = directory.join("kws.pgi");
-    show(pg_host(["export"]).arg(&model).arg("--output").arg(&image))?;
+    let set = [
+        format!("gate.group={group}"),
+        format!("gate.threshold={threshold}"),
+        format!("gate.target={threshold}"),
+        format!("training.quantised_epochs={EPOCHS}"),
+    ];
+    let run = Run {
+        out: out.join(format!("granularity/{group}-{threshold}")),
+        seed: SEED,
+        set: &set,
+        shares: Some(out.join(format!("pg-seed{SEED}"))),
+    };
+    let Some(model) = run.model(data, train)? else {
+        return Ok(None);
+    };
+    let image = run.export(&model)?;
     let mut bench = pg_host(["bench", "--json", "--image"]);
     bench.arg(&image);
     for (core, ..) in CORES {

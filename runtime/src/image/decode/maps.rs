@@ -136,7 +136,8 @@ impl<'a> Reader<'a, '_> {
             return Err(invalid(index, LayerField::Width));
         }
         let unused = (r.bits, r.signed, r.output, r.output_bits) == (0, 0, 0, 0)
-            && (r.inputs, r.outputs, r.window, r.pre, r.post) == (0, 0, 0, 0, 0)
+            && (r.inputs, r.outputs, r.window) == (0, 0, 0)
+            && (r.pre, r.post, r.lift) == (0, 0, 0)
             && r.hidden_requant == Requant::default()
             && (place.displacements, place.reserved) == (0, 0);
         if !unused {

@@ -154,6 +154,7 @@ fn lstm<'a>(bytes: Bytes<'a>, index: u16, r: &LayerRecord) -> Result<Lstm<'a>, I
         row_sum: r.row_sum,
         bias: bytes.slice(r.bias, rows)?,
         pre: r.pre,
+        lift: r.lift,
         cell: cell::Constants {
             mult: bytes.slice(r.requant, rows)?,
             post: r.post,
@@ -171,7 +172,7 @@ fn dense<'a>(bytes: Bytes<'a>, index: u16, r: &LayerRecord) -> Result<Dense<'a>,
     if r.layout != layout::ROWS {
         return Err(invalid(index, LayerField::Layout));
     }
-    if r.window != 0 || r.pre != 0 || r.post != 0 {
+    if r.window != 0 || r.pre != 0 || r.post != 0 || r.lift != 0 {
         return Err(invalid(index, LayerField::Reserved));
     }
     let codes = |signed| {
@@ -233,9 +234,7 @@ pub(super) fn validate(index: u16, r: &LayerRecord, layer: &Layer<'_>) -> Result
         Layer::Map(l) => maps::fields(r, &l.op),
         Layer::MeanPool(_) | Layer::AttentionPool(_) => return Ok(()),
     };
-    check(r.reserved == 0, LayerField::Reserved)
-        .and(fields)
-        .map_err(|field| invalid(index, field))
+    fields.map_err(|field| invalid(index, field))
 }
 
 fn check(ok: bool, field: LayerField) -> Result<(), LayerField> {
@@ -251,7 +250,8 @@ fn lstm_fields(l: &Lstm<'_>) -> Result<(), LayerField> {
     biases(l.bias)?;
     let cell = &l.cell;
     let hidden = cell.hidden;
-    check(l.pre <= 24 && cell.post <= 15, LayerField::Requant)?;
+    let inside = l.pre <= 24 && l.lift <= 15 && cell.post <= 15;
+    check(inside, LayerField::Requant)?;
     check(cell.mult.iter().all(|&m| m < 1 << 15), LayerField::Requant)?;
     // A shift of 1 or more: kernels round after one less.
     let shifts = hidden.pre == 0 && hidden.post > 0;

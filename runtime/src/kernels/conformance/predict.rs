@@ -25,7 +25,7 @@ fn words<K: Kernels>(bits: WeightBits, rows: usize, columns: usize) -> usize {
 
 /// Words of scratch for [`check`].
 fn check_words<K: Kernels>(bits: WeightBits, rows: usize, columns: usize) -> usize {
-    let padded = rows.next_multiple_of(K::TARGET.panel());
+    let padded = rows.next_multiple_of(K::TARGET.panel_rows(bits));
     words_of::<i16>(rows) + K::TARGET.panel_words(bits, rows, columns) + padded / 2
 }
 
@@ -64,21 +64,22 @@ pub fn random<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
     check.run::<K>(&lists.changes()?, want)
 }
 
-/// A row whose `8 * sum |w|` is 32760, the largest a narrow one may have,
-/// with every digit at 8 or -8: both passes.
+/// A row whose largest digit times `sum |w|` is 32760, next to the largest a narrow
+/// one may have, with every digit there: both passes.
 pub fn at_the_bound<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Option<()> {
     let bits = source.weight_bits();
-    // Columns, all but the first weight, and the first: 4095 in all.
-    let (columns, rest, first) = match bits {
-        WeightBits::Eight => (168, 24, 87),
-        WeightBits::Four => (585, 7, 7),
+    const DIGITS: usize = 30;
+    // Columns, all but the first weight, the first, and the digit.
+    let (columns, rest, first, digit) = match bits {
+        WeightBits::Eight => (168, 24, 87, 8),
+        WeightBits::Four => (156, 7, 7, DIGITS as i8),
     };
     let signs = [source.below(2), source.below(2)].map(|s| 1 - 2 * s as i8);
     let weights: &mut [i8] = carve(&mut scratch, columns)?;
     weights.fill(rest * signs[0]);
     *weights.first_mut()? = first * signs[0];
     let digits: &mut [i8] = carve(&mut scratch, columns)?;
-    digits.fill(8 * signs[1]);
+    digits.fill(digit * signs[1]);
     let product = Product {
         bits,
         weights,
@@ -88,7 +89,7 @@ pub fn at_the_bound<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) ->
     products::check::<K>(&product, &[0], scratch)?;
 
     // The digits one by one from zero, so that the lists stay short.
-    let (mut want, mut list) = ([0], [0; 10]);
+    let (mut want, mut list) = ([0], [0; DIGITS + 2]);
     let mut check = Check::new::<K>(bits, weights, (1, columns), &want, scratch)?;
     for (column, &d) in digits.iter().enumerate() {
         naive::apply(&mut want, weights, columns, column, i16::from(d));
@@ -120,7 +121,7 @@ impl<'c> Check<'c> {
         use zerocopy::IntoBytes;
         let panels: &mut [u32] = carve(&mut scratch, K::TARGET.panel_words(bits, rows, columns))?;
         K::TARGET.encode_panels(bits, weights, columns, panels.as_mut_bytes());
-        let padded = rows.next_multiple_of(K::TARGET.panel());
+        let padded = rows.next_multiple_of(K::TARGET.panel_rows(bits));
         let accumulators: &mut [u32] = carve(&mut scratch, padded / 2)?;
         accumulators.fill(0x5555_5555);
         K::store(accumulators, first);

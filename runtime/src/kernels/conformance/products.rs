@@ -37,7 +37,7 @@ pub fn random<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
     let digits: &mut [i8] = carve(&mut scratch, columns)?;
     source.fill(weights, bits.max() as u8);
     let largest = [1, 8, 16, 32, 127][source.below(5)];
-    source.fill(digits, K::TARGET.plane_max().min(largest) as u8);
+    source.fill(digits, K::TARGET.plane_max(bits).min(largest) as u8);
     let mut list = [0; LISTED];
     for row in &mut list {
         *row = source.below(rows + 1) as u16;
@@ -104,7 +104,7 @@ pub fn widest<K: Kernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
     }
     let weights: &mut [i8] = carve(&mut scratch, columns)?;
     let digits: &mut [i8] = carve(&mut scratch, columns)?;
-    let largest = K::TARGET.plane_max().min(127) as i8;
+    let largest = K::TARGET.plane_max(bits).min(127) as i8;
     let weight = bits.max() as i8;
     weights.fill(if source.below(2) == 0 {
         weight

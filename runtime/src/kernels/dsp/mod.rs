@@ -30,7 +30,7 @@ mod inner;
 #[path = "plain.rs"]
 mod inner;
 
-#[cfg(all(pg_isa = "dsp", feature = "conv"))]
+#[cfg(all(pg_isa = "dsp", any(feature = "conv", feature = "weights4")))]
 pub(super) use inner::dsp;
 
 mod cells;

@@ -11,11 +11,11 @@ use crate::layout::Target;
 use crate::quant::{Split, round_shift, saturate_i16};
 
 /// The two lanes of a word.
-const fn lanes(word: u32) -> [i16; 2] {
+pub const fn lanes(word: u32) -> [i16; 2] {
     [word as i16, (word >> 16) as i16]
 }
 
-const fn word(lanes: [i16; 2]) -> u32 {
+pub const fn word(lanes: [i16; 2]) -> u32 {
     lanes[0] as u16 as u32 | ((lanes[1] as u16 as u32) << 16)
 }
 
@@ -75,97 +75,6 @@ pub unsafe fn apply(
         };
         add(minus, -1);
         add(plus, 1);
-    }
-}
-
-/// See `asm/bytes.rs`.
-#[cfg(feature = "weights4")]
-pub fn add_bytes(pair: [u32; 2], added: u32) -> [u32; 2] {
-    combine(pair, added, i16::wrapping_add)
-}
-
-/// See `asm/bytes.rs`.
-#[cfg(feature = "weights4")]
-pub fn subtract_bytes(pair: [u32; 2], taken: u32) -> [u32; 2] {
-    combine(pair, taken, i16::wrapping_sub)
-}
-
-/// Combines the bytes 0 and 2 of a word with two lanes, 1 and 3 with two.
-#[cfg(feature = "weights4")]
-fn combine([even, odd]: [u32; 2], bytes: u32, with: fn(i16, i16) -> i16) -> [u32; 2] {
-    let b = bytes.to_le_bytes().map(i16::from);
-    let two = |acc: u32, low: i16, high: i16| {
-        let [x, y] = lanes(acc);
-        word([with(x, low), with(y, high)])
-    };
-    [two(even, b[0], b[2]), two(odd, b[1], b[3])]
-}
-
-/// See `asm/bytes.rs`.
-#[cfg(feature = "weights4")]
-pub fn subtract_lanes(a: u32, b: u32) -> u32 {
-    let ([a0, a1], [b0, b1]) = (lanes(a), lanes(b));
-    word([a0.wrapping_sub(b0), a1.wrapping_sub(b1)])
-}
-
-/// See `asm/nibbles.rs`.
-///
-/// # Safety
-///
-/// From `list` to `end` there are entries, each twice the offset of two words
-/// of the panel.
-#[cfg(feature = "weights4")]
-#[allow(unsafe_code)]
-pub unsafe fn add_columns(
-    panel: *const u32,
-    mut list: *const u32,
-    end: *const u32,
-    sums: &mut [[u32; 2]; 2],
-) {
-    *sums = [[0; 2]; 2];
-    while list != end {
-        // SAFETY: the caller's promise.
-        let words: [u32; 2] = unsafe {
-            let column = panel.wrapping_byte_add(list.read() as usize / 2);
-            list = list.add(1);
-            column.cast::<[u32; 2]>().read()
-        };
-        for (j, w) in words.into_iter().enumerate() {
-            sums[0][j] = sums[0][j].wrapping_add(w);
-            sums[1][j] = sums[1][j].wrapping_add((w >> 4) & 0x0f0f_0f0f);
-        }
-    }
-}
-
-/// See `asm/nibbles.rs`.
-///
-/// # Safety
-///
-/// Both rows have so many words, and the plane four times as many.
-#[cfg(feature = "weights4")]
-#[allow(unsafe_code)]
-pub unsafe fn multiply(
-    rows: &[*const u32; 2],
-    plane: *const u32,
-    blocks: usize,
-    sums: &mut [i32; 2],
-) {
-    for (row, sum) in rows.iter().zip(sums) {
-        for k in 0..blocks {
-            // SAFETY: the caller's promise.
-            let (w, x) = unsafe {
-                (
-                    row.add(k).read(),
-                    plane.add(4 * k).cast::<[u32; 4]>().read(),
-                )
-            };
-            for (shift, x) in [0, 8, 4, 12].into_iter().zip(x) {
-                let weights = lanes((w >> shift) & 0x000f_000f);
-                let products = weights.into_iter().zip(lanes(x));
-                let products = products.map(|(w, x)| i32::from(w) * i32::from(x));
-                *sum = products.fold(*sum, i32::wrapping_add);
-            }
-        }
     }
 }
 

@@ -14,8 +14,9 @@ const ACCUMULATORS: usize = HEIGHT / 2;
 
 /// See [`crate::kernels::Kernels::predict`].
 pub fn predict(accumulators: &mut [u32], panels: &[u32], columns: usize, changes: &Changes<'_>) {
-    let mut plus = Changes::entries(changes.plus);
-    let mut minus = Changes::entries(changes.minus);
+    let Some([mut plus, mut minus]) = changes.checked(columns, HEIGHT) else {
+        return;
+    };
     let stride = columns * WORDS;
     let Some(count) = panels.len().checked_div(stride) else {
         return;
@@ -24,8 +25,7 @@ pub fn predict(accumulators: &mut [u32], panels: &[u32], columns: usize, changes
     let Some(accumulators) = accumulators.get_mut(..count * ACCUMULATORS) else {
         return;
     };
-    let bytes = 4 * stride;
-    if accumulators.is_empty() || !are_columns(plus, bytes) || !are_columns(minus, bytes) {
+    if accumulators.is_empty() {
         return;
     }
     while !(plus.is_empty() && minus.is_empty()) {
@@ -41,16 +41,4 @@ fn batch<'l>(list: &mut &'l [u32]) -> &'l [u32] {
     let (now, later) = list.split_at_checked(BATCH).unwrap_or((*list, &[]));
     *list = later;
     now
-}
-
-/// Whether all entries are offsets of columns in a panel of `bytes` bytes,
-/// which are below 2^31.
-fn are_columns(list: &[u32], bytes: usize) -> bool {
-    let (mut seen, mut beyond) = (0, 0);
-    for &entry in list {
-        seen |= entry;
-        // Negative if the column is the last one or before.
-        beyond |= !entry.wrapping_sub(bytes as u32);
-    }
-    (seen | beyond) >> 31 == 0 && (seen as usize).is_multiple_of(HEIGHT)
 }

@@ -75,16 +75,10 @@ struct Entries<'l> {
 }
 
 impl<'l> Entries<'l> {
-    /// Checks every entry. Looking at the list once is little beside walking
-    /// it for every panel.
+    /// Checks every entry.
     fn new(panels: &'l [u32], columns: usize, changes: &Changes<'l>) -> Option<Self> {
-        let plus = Changes::entries(changes.plus);
-        let minus = Changes::entries(changes.minus);
-        let outside =
-            |&entry: &u32| u32::from(entry as usize >= columns * HEIGHT) | (entry % HEIGHT as u32);
-        // Without an early return, so that it is done in vectors.
-        let wrong = |list: &[u32]| list.iter().map(outside).fold(0, |all, one| all | one);
-        (wrong(plus) | wrong(minus) == 0 && columns > 0).then_some(Self {
+        let [plus, minus] = changes.checked(columns, HEIGHT)?;
+        (columns > 0).then_some(Self {
             panels,
             stride: columns * WORDS,
             plus,
@@ -110,16 +104,18 @@ impl<const ALLOWED: u8> Kernels for Limited<ALLOWED> {
 
     fn chunk(bits: WeightBits, largest: u32, row_sum: u32, columns: usize) -> usize {
         match bits {
-            // Their sums have 32 bits.
-            WeightBits::Four => columns,
-            WeightBits::Eight => arch::chunk(largest, row_sum, columns),
+            #[cfg(feature = "weights4")]
+            WeightBits::Four => arch::nibbles::chunk(largest, row_sum, columns),
+            _ => arch::chunk(largest, row_sum, columns),
         }
     }
 
     fn plane(bits: WeightBits, digits: &[u32], columns: usize, chunk: usize, words: &mut [u32]) {
         match bits {
             #[cfg(feature = "weights4")]
-            WeightBits::Four => plain::plane(digits, columns, words),
+            WeightBits::Four => {
+                arch::nibbles::plane(Self::features(), digits, columns, chunk, words);
+            }
             _ => arch::plane(Self::features(), digits, columns, chunk, words),
         }
     }
@@ -135,7 +131,7 @@ impl<const ALLOWED: u8> Kernels for Limited<ALLOWED> {
         if let Some(lists) = Entries::new(panels, columns, changes) {
             match bits {
                 #[cfg(feature = "weights4")]
-                WeightBits::Four => nibbles::predict(accumulators, &lists),
+                WeightBits::Four => nibbles::predict(Self::features(), accumulators, &lists),
                 _ => arch::predict(Self::features(), accumulators, &lists),
             }
         }
@@ -160,7 +156,9 @@ impl<const ALLOWED: u8> Kernels for Limited<ALLOWED> {
     fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
         match plane.bits {
             #[cfg(feature = "weights4")]
-            WeightBits::Four => nibbles::dots(rows, plane, list, sums),
+            WeightBits::Four => {
+                arch::nibbles::dots(Self::features(), rows, plane, list, sums);
+            }
             _ => arch::dots(Self::features(), rows, plane, list, sums),
         }
     }

@@ -80,19 +80,19 @@ impl Kernels for Swar {
         if largest.saturating_mul(row_sum) <= LANE {
             columns
         } else {
-            // Eight columns of 127 and the largest digit, 32, stay below the lane's limit.
-            let safe = LANE / (bits.max() * largest.clamp(1, Self::TARGET.plane_max()));
+            // Eight columns of 127 and 32, or 36 of 7 and 128, stay below the
+            // lane's limit.
+            let safe = LANE / (bits.max() * largest.clamp(1, Self::TARGET.plane_max(bits)));
             (safe as usize & !7).min(columns)
         }
     }
 
     fn plane(bits: WeightBits, digits: &[u32], columns: usize, chunk: usize, words: &mut [u32]) {
-        let offset = match bits {
+        match bits {
             #[cfg(feature = "weights4")]
-            WeightBits::Four => nibbles::OFFSET,
-            _ => OFFSET,
-        };
-        isa::plane(digits, columns, chunk, offset, words);
+            WeightBits::Four => nibbles::plane(digits, columns, chunk, words),
+            _ => isa::plane(digits, columns, chunk, words),
+        }
     }
 
     #[inline]

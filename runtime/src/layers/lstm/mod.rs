@@ -11,16 +11,21 @@
 //! a    = open ? sat16(round_shift(W v + b, pre)) : a_hb
 //! ```
 //!
-//! and the cell follows from `a` as [`crate::kernels::cell`] says.
+//! and the cell follows from `a` as [`crate::kernels::cell`] says. Few bits of
+//! weights make `2^pre` units of an accumulator too coarse for the cell's
+//! multipliers, and for what a gate that opens adds. Then both numbers are
+//! **lifted**: the closed rows' `a` is `sat16(a_hb << lift)`, the open ones'
+//! `sat16(round_shift(W v + b, pre - lift))`, a negative shift being one to the
+//! left.
 //!
 //! # Where the work is saved
 //!
 //! A layer with panels is **narrow**: `b` is a multiple of `2^s`, `pre = s`,
-//! and for every row `max|hb| * sum|w| + |b| / 2^s <= 32767`. Then
+//! and for every row `2^lift (max|hb| * sum|w| + |b| / 2^s) <= 32767`. Then
 //! `a_hb = W hb + b / 2^s` is an exact 16-bit number, which is kept as state:
 //! only the columns whose digit changed since the last step are applied.
 //! Integer addition is exact, so the predictions equal a full recomputation
-//! at every step. Open rows add `round_shift(W lb, s)`.
+//! at every step. Open rows add `round_shift(W lb, s - lift)`.
 //!
 //! Where so many digits change that a pass over all rows is cheaper, the layer
 //! takes it, with the same result. A layer without panels always does.
@@ -95,6 +100,7 @@ pub struct Lstm<'a> {
     pub(crate) row_sum: u32,
     pub(crate) bias: &'a [i32],
     pub(crate) pre: u8,
+    pub(crate) lift: u8,
     pub(crate) cell: cell::Constants<'a>,
 }
 
@@ -111,11 +117,11 @@ pub struct LstmState<'s> {
 }
 
 impl LstmState<'_> {
-    /// Makes the next step find that every digit changed, by as much as can
-    /// be: the worst case, for measurements.
+    /// Makes the next step find that every digit changed, by more than lists
+    /// hold: the worst case, for measurements.
     pub fn forget_digits(&mut self) {
         for digits in self.applied.iter_mut() {
-            *digits = !*digits;
+            *digits ^= 0x8080_8080;
         }
     }
 }
@@ -186,6 +192,12 @@ impl<'a> Lstm<'a> {
         self.pre
     }
 
+    /// Shift of predictions to the left once the gate has decided, 0 to 15.
+    #[must_use]
+    pub const fn lift(&self) -> u8 {
+        self.lift
+    }
+
     /// Parameters of the cells.
     #[must_use]
     pub const fn cell(&self) -> &cell::Constants<'a> {
@@ -200,9 +212,7 @@ impl<'a> Lstm<'a> {
     /// Words of the accumulators.
     const fn accumulator_words(&self) -> usize {
         if self.weights.has_panels() {
-            self.row_count()
-                .next_multiple_of(self.weights.target().panel())
-                / 2
+            self.row_count().next_multiple_of(self.weights.panel_rows()) / 2
         } else {
             0
         }
@@ -225,9 +235,9 @@ impl<'a> Lstm<'a> {
     const fn largest_digit(&self) -> u32 {
         let gated = !matches!(self.gate.kind, GateKind::Open);
         if gated && self.weights.has_panels() {
-            let remainder = (1 << self.split.shift()) / 2;
+            let rest = self.split.largest_rest();
             let digit = self.split.largest_digit();
-            if remainder > digit { remainder } else { digit }
+            if rest > digit { rest } else { digit }
         } else {
             self.split.range().1 as u32
         }

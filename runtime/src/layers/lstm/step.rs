@@ -59,6 +59,9 @@ impl Lstm<'_> {
         copy(codes.get_mut(..self.inputs).unwrap_or(&mut []), input);
 
         let work = self.preactivations(state, &mut scratch, strategy);
+        // What the update pass leaves; where there is none, within the bound.
+        let exact = self.weights.has_panels() && self.split.shift() == 0;
+        lift(scratch.a, self.lift.saturating_sub(self.pre), exact);
 
         let codes = <[i8]>::mut_from_bytes(state.codes.as_mut_bytes()).unwrap_or(&mut []);
         let hidden = codes
@@ -102,7 +105,12 @@ impl Lstm<'_> {
             (self.columns() as u32, self.dense_macs())
         };
         let open = self.open_rows(state, scratch);
-        if self.split.shift() > 0 && open > 0 {
+        // The bound of a narrow layer is that of its lifted predictions.
+        let before = self.pre - self.down();
+        lift(scratch.a, before, panels);
+        // Beyond the predictions: the remainders, or what was rounded off.
+        let rest = self.split.shift() > 0 || (before > 0 && !panels);
+        if rest && open > 0 {
             self.update(state, scratch, open);
             macs += (open * self.columns()) as u32;
         }
@@ -145,11 +153,16 @@ impl Lstm<'_> {
         }
     }
 
+    /// Shift of what the update pass computes: `pre`, less what is lifted.
+    const fn down(&self) -> u8 {
+        self.pre.saturating_sub(self.lift)
+    }
+
     /// All rows at full precision.
     fn whole(&self, state: &LstmState<'_>, scratch: &mut Scratch<'_>) {
         let largest = self.split.range().1 as u32;
         scratch.operand.set(state.codes, largest, self.row_sum);
-        self.all_rows(scratch, 0);
+        self.all_rows(scratch, 0, self.down());
     }
 
     /// Predictions of a layer that keeps none.
@@ -159,11 +172,12 @@ impl Lstm<'_> {
         }
         let largest = self.split.largest_digit();
         scratch.operand.set(scratch.rest, largest, self.row_sum);
-        self.all_rows(scratch, self.split.shift());
+        self.all_rows(scratch, self.split.shift(), self.pre);
     }
 
-    /// `a` of every row from its dot product with the operand, shifted left.
-    fn all_rows(&self, scratch: &mut Scratch<'_>, shift: u8) {
+    /// `a` of every row from its dot product with the operand, shifted left
+    /// by `up`; the sum with the bias is rounded after a shift by `down`.
+    fn all_rows(&self, scratch: &mut Scratch<'_>, up: u8, down: u8) {
         let rows = self.weights.row_words.unwrap_or(&[]);
         let list = row_list(scratch.lists);
         list_all(list);
@@ -172,8 +186,8 @@ impl Lstm<'_> {
         for ((list, biases), a) in blocks.zip(scratch.a.chunks_mut(BLOCK)) {
             scratch.operand.dots(rows, list, &mut sums);
             for ((a, &sum), &bias) in a.iter_mut().zip(&sums).zip(biases) {
-                let z = (sum << (shift & 31)).wrapping_add(bias);
-                *a = saturate_i16(round_shift(z, self.pre));
+                let z = (sum << (up & 31)).wrapping_add(bias);
+                *a = saturate_i16(round_shift(z, down));
             }
         }
     }
@@ -232,7 +246,7 @@ impl Lstm<'_> {
         }
         let largest = self.split.largest_digit();
         scratch.operand.set(digits, largest, self.row_sum);
-        self.all_rows(scratch, self.split.shift());
+        self.all_rows(scratch, self.split.shift(), self.pre);
         Selected::store(state.accumulators, scratch.a);
     }
 
@@ -261,22 +275,22 @@ impl Lstm<'_> {
 
     /// Update pass: the first `open` rows of the list get their full precision.
     fn update(&self, state: &LstmState<'_>, scratch: &mut Scratch<'_>, open: usize) {
-        let shift = self.split.shift();
+        let down = self.down();
         let list = row_list(scratch.lists).get(..open).unwrap_or(&[]);
         let Some(rows) = self.weights.row_words else {
             let rest = <[i8]>::ref_from_bytes(scratch.rest.as_bytes()).unwrap_or(&[]);
             for &row in list {
                 let sum = self.dot_by_columns(row, rest);
                 if let Some(a) = scratch.a.get_mut(usize::from(row)) {
-                    *a = saturate_i16(i32::from(*a) + round_shift(sum, shift));
+                    *a = saturate_i16(i32::from(*a) + round_shift(sum, down));
                 }
             }
             return;
         };
         if self.weights.has_panels() {
-            let largest = 1 << (shift - 1);
+            let largest = self.split.largest_rest();
             scratch.operand.set(scratch.rest, largest, self.row_sum);
-            scratch.operand.update(rows, list, shift, scratch.a);
+            scratch.operand.update(rows, list, down, scratch.a);
             return;
         }
         // The prediction was rounded: start again from the whole codes.
@@ -288,7 +302,7 @@ impl Lstm<'_> {
             for (&row, &sum) in list.iter().zip(&sums) {
                 let row = usize::from(row);
                 if let (Some(a), Some(&bias)) = (scratch.a.get_mut(row), self.bias.get(row)) {
-                    *a = saturate_i16(round_shift(sum.wrapping_add(bias), self.pre));
+                    *a = saturate_i16(round_shift(sum.wrapping_add(bias), down));
                 }
             }
         }
@@ -308,6 +322,27 @@ impl Lstm<'_> {
         if self.weights.has_panels() {
             self.recompute_by_columns(state, &mut self.scratch(scratch));
         }
+    }
+}
+
+/// Shifts numbers to the left by `by`, saturated; `exact` says that none will be
+/// beyond 16 bits.
+#[inline(never)]
+fn lift(numbers: &mut [i16], by: u8, exact: bool) {
+    if by == 0 {
+        return;
+    }
+    let by = by & 15;
+    let one = |a: &mut i16| *a = saturate_i16(i32::from(*a) << by);
+    if !exact {
+        return numbers.iter_mut().for_each(one);
+    }
+    // Two to a word; scratch starts on one, and has no odd row: a unit has four.
+    let pairs = <[u32]>::mut_from_bytes(numbers.as_mut_bytes()).unwrap_or(&mut []);
+    // What the lower lane's sign shifts into the upper one.
+    let spill = ((1 << by) - 1) << 16;
+    for pair in pairs {
+        *pair = (*pair << by) & !spill;
     }
 }
 

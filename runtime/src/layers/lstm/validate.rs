@@ -22,9 +22,10 @@ impl Lstm<'_> {
             let Some(&bias) = self.bias.get(row) else {
                 return;
             };
-            let prediction = u64::from(self.split.largest_digit()) * u64::from(sum)
-                + u64::from((bias >> shift).unsigned_abs());
-            narrow &= prediction <= i16::MAX as u64 && (bias >> shift) << shift == bias;
+            // Below 2^7 * 2^21 and 2^29.
+            let prediction = self.split.largest_digit() * sum + (bias >> shift).unsigned_abs();
+            narrow &=
+                prediction <= i16::MAX as u32 >> self.lift && (bias >> shift) << shift == bias;
         });
         if largest != Some(self.row_sum) {
             return Err(LayerField::Weight);

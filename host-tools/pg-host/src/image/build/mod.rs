@@ -270,6 +270,7 @@ fn write_lstm(w: &mut Writer, l: &LstmSpec) -> Result<LayerRecord> {
         hidden_requant: l.hidden_requant,
         row_sum: row_sum(&l.weights, columns),
         pre: l.pre,
+        lift: l.lift,
         post: l.post,
         weight_bits: weight_tag(l.weight_bits, &l.weights)?,
         ..LayerRecord::default()

@@ -91,6 +91,9 @@ pub struct LstmSpec {
     pub bias: Vec<i32>,
     /// Shift from accumulators to predictions; B - B_hb for narrow layers.
     pub pre: u8,
+    /// Shift of predictions to the left once the gate has decided, which
+    /// brings them to units below 1/32; 0 to 15.
+    pub lift: u8,
     /// Multiplier of every row, below 2^15: `t = (a * mult) >> post`, Q20.
     pub mult: Vec<u16>,
     /// Shift after the multiplication.
@@ -116,7 +119,8 @@ impl LstmSpec {
                 let sum: u32 = row.iter().map(|w| u32::from(w.unsigned_abs())).sum();
                 let kept = bias >> shift;
                 let digits = u64::from(self.split.largest_digit()) * u64::from(sum);
-                kept << shift == bias && digits + u64::from(kept.unsigned_abs()) <= i16::MAX as u64
+                let prediction = (digits + u64::from(kept.unsigned_abs())) << self.lift;
+                kept << shift == bias && prediction <= i16::MAX as u64
             })
     }
 }

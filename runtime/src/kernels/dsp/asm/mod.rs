@@ -5,26 +5,18 @@
 //! takes one cycle.
 #![allow(unsafe_code)]
 
-#[cfg(feature = "weights4")]
-mod bytes;
 mod cells;
 mod copy;
 mod dots;
 mod gate;
-#[cfg(feature = "weights4")]
-mod nibbles;
 mod plane;
 mod predict;
 mod scan;
 
-#[cfg(feature = "weights4")]
-pub use bytes::{add_bytes, subtract_bytes, subtract_lanes};
 pub use cells::{cells, clamp};
 pub use copy::copy;
 pub use dots::{sums, update};
 pub use gate::load_within;
-#[cfg(feature = "weights4")]
-pub use nibbles::{add_columns, multiply};
 pub use plane::plane;
 pub use predict::{BATCH, apply};
 pub use scan::scan;
@@ -44,5 +36,8 @@ macro_rules! dsp {
         ""
     };
 }
-#[cfg_attr(not(feature = "conv"), allow(unused_imports))]
+#[cfg_attr(
+    not(any(feature = "conv", feature = "weights4")),
+    allow(unused_imports)
+)]
 pub(in crate::kernels) use dsp;

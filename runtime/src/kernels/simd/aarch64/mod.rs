@@ -3,6 +3,8 @@
 
 mod detect;
 mod dots;
+#[cfg(feature = "weights4")]
+pub mod nibbles;
 mod predict;
 
 pub use detect::Features;

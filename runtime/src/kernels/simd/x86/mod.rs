@@ -5,6 +5,8 @@ mod cells;
 mod detect;
 mod dots;
 mod lists;
+#[cfg(feature = "weights4")]
+pub mod nibbles;
 mod predict;
 mod vnni;
 

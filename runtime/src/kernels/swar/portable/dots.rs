@@ -11,9 +11,8 @@ use super::rv32::{self, groups};
 #[cfg(not(pg_isa = "rv32"))]
 const TOGETHER: usize = 4;
 
-/// See [`crate::kernels::Kernels::plane`]; `offset` is what weights are stored
-/// with, in two lanes.
-pub fn plane(digits: &[u32], columns: usize, chunk: usize, offset: u32, mut words: &mut [u32]) {
+/// See [`crate::kernels::Kernels::plane`].
+pub fn plane(digits: &[u32], columns: usize, chunk: usize, mut words: &mut [u32]) {
     let digits = digits.get(..columns / 4).unwrap_or(&[]);
     for part in digits.chunks((chunk / 4).max(2)) {
         let Some((start, rest)) = words.split_first_mut() else {
@@ -30,7 +29,7 @@ pub fn plane(digits: &[u32], columns: usize, chunk: usize, offset: u32, mut word
             *first = even;
             *second = odd.wrapping_sub(even << 8);
         }
-        *start = sum.wrapping_mul(offset).wrapping_neg();
+        *start = sum.wrapping_mul(OFFSET).wrapping_neg();
         words = rest.get_mut(2 * part.len()..).unwrap_or(&mut []);
     }
 }

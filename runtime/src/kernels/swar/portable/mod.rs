@@ -22,6 +22,8 @@
 
 mod dots;
 mod gate;
+#[cfg(feature = "weights4")]
+pub mod nibbles;
 mod predict;
 #[cfg(pg_isa = "rv32")]
 mod rv32;
@@ -36,32 +38,7 @@ pub use predict::predict;
 #[cfg(pg_isa = "rv32")]
 pub use rv32::cells;
 
-#[cfg(feature = "weights4")]
-use super::EVEN;
 use super::lanes;
-
-/// What a word of weights adds to the two sums of an accumulator.
-#[cfg(feature = "weights4")]
-#[inline(always)]
-pub const fn sums(word: u32) -> [u32; 2] {
-    [word, (word >> 8) & EVEN]
-}
-
-/// [`sums`] of four equal bytes that have outgrown theirs: of the bytes, and
-/// of those in two lanes.
-#[cfg(feature = "weights4")]
-#[inline(always)]
-pub const fn sums_of(bytes: u32, lanes: u32) -> [u32; 2] {
-    [bytes, lanes]
-}
-
-/// What a word of weights and two words of a plane add to a dot product.
-#[cfg(feature = "weights4")]
-#[inline(always)]
-pub const fn product(word: u32, x: u32, y: u32) -> u32 {
-    let odd = ((word >> 8) & EVEN).wrapping_mul(y);
-    word.wrapping_mul(x).wrapping_add(odd)
-}
 
 /// See [`crate::kernels::Kernels::load`].
 pub fn load(accumulators: &[u32], predictions: &mut [i16]) {

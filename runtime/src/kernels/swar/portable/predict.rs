@@ -15,13 +15,12 @@ const ACCUMULATORS: usize = HEIGHT / 2;
 /// See [`crate::kernels::Kernels::predict`].
 #[inline]
 pub fn predict(accumulators: &mut [u32], panels: &[u32], columns: usize, changes: &Changes<'_>) {
-    let lists = [changes.plus, changes.minus].map(Changes::entries);
     let stride = columns * WORDS;
-    // Every entry must be the offset of a column. Looking at the lists once is
-    // little beside walking them for every panel.
-    let inside = |&e: &u32| (e as usize) < columns * HEIGHT && e.is_multiple_of(HEIGHT as u32);
     let count = accumulators.len() / ACCUMULATORS;
-    if panels.len() < count * stride || !lists.iter().all(|list| list.iter().all(inside)) {
+    let Some(lists) = changes.checked(columns, HEIGHT) else {
+        return;
+    };
+    if panels.len() < count * stride {
         return;
     }
     // What a column adds to both sums beside the weights.

@@ -8,15 +8,15 @@ use core::arch::naked_asm;
 /// Rows that [`groups`] takes at a time.
 const TOGETHER: usize = 3;
 
-/// What [`groups`] works on.
+/// What [`groups`] works on, and the loop for weights of four bits.
 #[repr(C)]
-struct Job {
+pub struct Job {
     rows: *const u32,
     /// Bytes of a row.
     stride: usize,
     list: *const u16,
     sums: *mut i32,
-    /// Rows of the list, at least [`TOGETHER`].
+    /// Rows of the list, at least as many as a loop takes at a time.
     count: usize,
     plane: *const u32,
     plane_end: *const u32,
@@ -24,9 +24,8 @@ struct Job {
     chunk: usize,
 }
 
-/// See [`crate::kernels::Kernels::plane`]; `offset` is what weights are stored
-/// with, in two lanes.
-pub fn plane(digits: &[u32], columns: usize, chunk: usize, offset: u32, words: &mut [u32]) {
+/// See [`crate::kernels::Kernels::plane`].
+pub fn plane(digits: &[u32], columns: usize, chunk: usize, words: &mut [u32]) {
     let digits = digits.get(..columns / 4).unwrap_or(&[]);
     let mut words = words;
     for part in digits.chunks((chunk / 4).max(2)) {
@@ -43,15 +42,35 @@ pub fn plane(digits: &[u32], columns: usize, chunk: usize, offset: u32, words: &
             sum = sum.wrapping_add(even).wrapping_add(odd);
             *pair = combine(even, odd);
         }
-        *start = sum.wrapping_mul(offset).wrapping_neg();
+        *start = sum.wrapping_mul(OFFSET).wrapping_neg();
         words = rest.get_mut(2 * part.len()..).unwrap_or(&mut []);
     }
 }
 
 /// See [`crate::kernels::Kernels::dots`].
 pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
-    let stored = plane.columns / 4;
-    let chunk = (plane.chunk / 4).max(2) & !1;
+    // SAFETY: that is what the loop takes.
+    unsafe { listed::<TOGETHER, 2, 2>(rows, plane, list, sums, groups) }
+}
+
+/// Dot products of listed rows, by a loop over the words of `ROWS` of them
+/// that takes a multiple of `WORDS` words at a time, each with `FACTORS` words
+/// of the plane for as many pairs of columns.
+///
+/// # Safety
+///
+/// `groups` forms the sums of a [`Job`] with the list and sums of `ROWS` rows or
+/// more, which are rows of the matrix, and with a whole plane.
+#[inline(always)]
+pub unsafe fn listed<const ROWS: usize, const WORDS: usize, const FACTORS: usize>(
+    rows: &[u32],
+    plane: &Plane<'_>,
+    list: &[u16],
+    sums: &mut [i32],
+    groups: unsafe extern "C" fn(&Job),
+) {
+    let stored = plane.columns / (2 * FACTORS);
+    let chunk = (plane.chunk / (2 * FACTORS)).max(WORDS) / WORDS * WORDS;
     let count = list.len().min(sums.len());
     let (list, _) = list.split_at(count);
     let (sums, _) = sums.split_at_mut(count);
@@ -63,8 +82,8 @@ pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
         stored.div_ceil(chunk)
     };
     let Some(plane) = words
-        .get(..2 * stored + starts)
-        .filter(|_| stored > 0 && stored.is_multiple_of(2))
+        .get(..FACTORS * stored + starts)
+        .filter(|_| stored > 0 && stored.is_multiple_of(WORDS))
     else {
         sums.fill(0);
         return;
@@ -79,23 +98,23 @@ pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
             count: list.len(),
             plane: plane.as_ptr(),
             plane_end: plane.as_ptr_range().end,
-            chunk: 8 * chunk,
+            chunk: 4 * FACTORS * chunk,
         };
-        // SAFETY: the lists are equally long and have TOGETHER rows or more,
-        // all of which lie in `rows`; the plane is complete.
+        // SAFETY: the lists are equally long and have ROWS rows or more, all
+        // of which lie in `rows`; the plane is complete.
         unsafe { groups(&job) }
     };
-    if list.len() >= TOGETHER && list.iter().all(inside) {
+    if list.len() >= ROWS && list.iter().all(inside) {
         run(list, sums);
         return;
     }
     // One by one where a list is short or a row does not exist.
     for (row, sum) in list.iter().zip(sums) {
-        let mut three = [0; TOGETHER];
+        let mut some = [0; ROWS];
         if inside(row) {
-            run(&[*row; TOGETHER], &mut three);
+            run(&[*row; ROWS], &mut some);
         }
-        [*sum, ..] = three;
+        *sum = some.first().copied().unwrap_or(0);
     }
 }
 
@@ -108,7 +127,7 @@ pub fn dots(rows: &[u32], plane: &Plane<'_>, list: &[u16], sums: &mut [i32]) {
 ///
 /// # Safety
 ///
-/// As [`dots`] has checked.
+/// As for [`listed`].
 #[unsafe(naked)]
 unsafe extern "C" fn groups(job: &Job) {
     naked_asm!(
@@ -132,12 +151,7 @@ unsafe extern "C" fn groups(job: &Job) {
         "subs \\to, \\to, r7",
         "asrs \\to, \\to, #16",
         ".endm",
-        "push {{r4-r7, lr}}",
-        "mov r4, r8",
-        "mov r5, r9",
-        "mov r6, r10",
-        "mov r7, r11",
-        "push {{r4-r7}}",
+        enter!(),
         "ldm r0, {{r0-r7}}",
         "push {{r0-r7}}",
         // sp: rows, stride, list, sums, count, plane, plane end, chunk.
@@ -220,12 +234,7 @@ unsafe extern "C" fn groups(job: &Job) {
         "b 6b",
         "9:",
         "add sp, #32",
-        "pop {{r4-r7}}",
-        "mov r8, r4",
-        "mov r9, r5",
-        "mov r10, r6",
-        "mov r11, r7",
-        "pop {{r4-r7, pc}}",
+        leave!(),
         ".purgem pg_row",
         ".purgem pg_columns",
         ".purgem pg_fold",

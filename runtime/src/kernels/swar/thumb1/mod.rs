@@ -23,42 +23,42 @@
 //! the portable kernels', so their bounds hold.
 #![allow(unsafe_code)]
 
+/// Saves all registers that a function must preserve.
+macro_rules! enter {
+    () => {
+        "push {{r4-r7, lr}}
+         mov r4, r8
+         mov r5, r9
+         mov r6, r10
+         mov r7, r11
+         push {{r4-r7}}"
+    };
+}
+/// Restores them and returns.
+macro_rules! leave {
+    () => {
+        "pop {{r4-r7}}
+         mov r8, r4
+         mov r9, r5
+         mov r10, r6
+         mov r11, r7
+         pop {{r4-r7, pc}}"
+    };
+}
+// Below the macros, which they use.
 mod cells;
 mod dots;
 mod gate;
 #[cfg(feature = "weights4")]
-mod nibbles;
+pub mod nibbles;
 mod predict;
 
 pub use cells::cells;
 pub use dots::{dots, plane};
 pub use gate::load_within;
-#[cfg(feature = "weights4")]
-pub use nibbles::{add_columns, sum};
 pub use predict::predict;
 
 use super::lanes;
-
-/// Exchanges the bytes of both halves.
-#[cfg(feature = "weights4")]
-#[inline(always)]
-const fn rev16(word: u32) -> u32 {
-    word.swap_bytes().rotate_left(16)
-}
-
-/// What a word of weights adds to the two sums of an accumulator.
-#[cfg(feature = "weights4")]
-#[inline(always)]
-pub const fn sums(word: u32) -> [u32; 2] {
-    [word, rev16(word)]
-}
-
-/// [`sums`] of four equal bytes that have outgrown theirs.
-#[cfg(feature = "weights4")]
-#[inline(always)]
-pub const fn sums_of(bytes: u32, _lanes: u32) -> [u32; 2] {
-    [bytes, bytes]
-}
 
 /// The offset of 128 in four bytes, as both sums hold it.
 const RESULT_OFFSET: u32 = 0x8080_8080;

@@ -34,15 +34,10 @@ pub fn predict(accumulators: &mut [u32], weights: &[u32], columns: usize, lists:
     if count == 0 || weights.len() < count * stride {
         return;
     }
-    // Every entry must be the offset of a column, and the mark at the end be
-    // there. Looking at the lists once is little beside walking them for every
-    // panel.
-    let limit = (columns * HEIGHT) as u32;
-    let inside = |&e: &u32| e < limit && e.is_multiple_of(HEIGHT as u32);
-    let sound = |list: &[u32]| {
-        list.last() == Some(&changes::END) && Changes::entries(list).iter().all(inside)
-    };
-    if !sound(lists.plus) || !sound(lists.minus) {
+    // The loop stops at the marks at the end.
+    let closed = |list: &[u32]| list.last() == Some(&changes::END);
+    let closed = closed(lists.plus) && closed(lists.minus);
+    if !closed || lists.checked(columns, HEIGHT).is_none() {
         return;
     }
     // Lists that end together share memory: both are empty.
@@ -105,12 +100,7 @@ unsafe extern "C" fn panels(job: &Job) {
         "rsbs r2, r2, #0",
         "mov \\register, r2",
         ".endm",
-        "push {{r4-r7, lr}}",
-        "mov r4, r8",
-        "mov r5, r9",
-        "mov r6, r10",
-        "mov r7, r11",
-        "push {{r4-r7}}",
+        enter!(),
         "ldm r0, {{r0-r7}}",
         "push {{r0-r7}}",
         "1:",
@@ -183,12 +173,7 @@ unsafe extern "C" fn panels(job: &Job) {
         "b 1b",
         "5:",
         "add sp, #32",
-        "pop {{r4-r7}}",
-        "mov r8, r4",
-        "mov r9, r5",
-        "mov r10, r6",
-        "mov r11, r7",
-        "pop {{r4-r7, pc}}",
+        leave!(),
         ".purgem pg_column",
         ".purgem pg_negate",
     )
