@@ -268,7 +268,7 @@ fn boards_and_host_give_the_same_bytes() {
         let feed = Feed::Pictures(noise(20, size, 11));
         for board in emulator::boards().unwrap() {
             if feed.suits(&board) {
-                let elf = board.build().unwrap();
+                let elf = board.build(&image).unwrap();
                 let result = emulator::verify(&board, &elf, &image, &feed).unwrap();
                 print!("{}: {result}", model.meta.network.name);
             }

@@ -54,8 +54,8 @@ impl Folded {
             requant: Vec::new(),
             thresholds: Vec::new(),
         };
-        for channel in 0..channels {
-            let unit = t.input * f64::from(scales[channel]);
+        for (channel, &scale) in scales.iter().enumerate() {
+            let unit = t.input * f64::from(scale);
             let gain = f64::from(t.gamma[channel])
                 / (f64::from(t.var[channel]) + f64::from(EPSILON)).sqrt();
             let factor = unit * gain / t.output;
