@@ -80,7 +80,8 @@ impl fmt::Display for Table {
         }
         writeln!(
             f,
-            "\nSp and B_avg are those of the gated layers; MACs executed are the network's."
+            "\nSp and B_avg are those of the gated layers; MACs executed are the network's. Published \
+             rows are as noted down for this project; ShuffleNetV2's are of ImageNet."
         )?;
         for r in &self.rows {
             writeln!(f, "{}: `{}`", r.run, r.command)?;
