@@ -25,12 +25,12 @@ use semihosting::process;
 
 /// Memory of the benches.
 struct Memory {
-    arena: [u32; 24 * 1024],
+    arena: [u32; 44 * 1024],
     frames: [u8; 64 * 1024],
 }
 
 static MEMORY: Once<Memory> = Once::new(Memory {
-    arena: [0; 24 * 1024],
+    arena: [0; 44 * 1024],
     frames: [0; 64 * 1024],
 });
 

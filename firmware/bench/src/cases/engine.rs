@@ -50,7 +50,7 @@ fn dense_macs(layer: &Layer<'_>) -> u32 {
     match layer {
         Layer::Lstm(l) => (l.row_count() * l.columns()) as u32,
         Layer::Dense(l) => (l.outputs() * l.inputs()) as u32,
-        // The benches' image is one of the keyword model, without maps.
-        Layer::MeanPool(_) | Layer::AttentionPool(_) | Layer::Map(_) => 0,
+        Layer::Map(l) => l.dense_macs(),
+        Layer::MeanPool(_) | Layer::AttentionPool(_) => 0,
     }
 }

@@ -4,6 +4,7 @@ mod columns;
 mod conv;
 mod engine;
 mod gemv;
+mod layers;
 mod lstm;
 
 use pg_runtime::error::EngineError;
@@ -31,7 +32,7 @@ pub enum Error<M> {
     Meter(M),
 }
 
-/// Runs every case.
+/// Runs every case; of an image network, the whole and its layers.
 ///
 /// # Errors
 /// [`Error`] names what stopped it; finished cases are with the meter.
@@ -43,6 +44,9 @@ pub fn run<M: Meter>(
 ) -> Result<(), Error<M::Error>> {
     known_loop(meter)?;
     engine::run(image, inputs, arena, meter)?;
+    if image.graph().is_some() {
+        return layers::run(image, inputs, arena, meter);
+    }
     lstm::run(image, inputs, arena, meter)?;
     columns::run(arena, meter)?;
     gemv::run(arena, meter)?;

@@ -1,15 +1,22 @@
-//! What the benches compute on: a model image, and frames of real speech.
+//! What the benches compute on: a model image, and frames of real speech or
+//! pictures.
 
+use crate::data::images::Images;
 use crate::data::{Clip, Dataset, Split};
-use crate::eval::LayerWork;
+use crate::eval::{LayerWork, picture_input};
 use crate::image::ImageBytes;
 use crate::spotter::arena;
 use anyhow::{Context, Result, ensure};
 use pg_runtime::audio::{Frontend, MAX_BANDS, quantise};
 use pg_runtime::engine::Engine;
+use pg_runtime::image::Image;
 use pg_runtime::kernels::{Kernels, Selected};
 use pg_runtime::probe::LayerCounts;
 use serde::{Deserialize, Serialize};
+use zerocopy::IntoBytes;
+
+/// Bytes of codes that the bench firmware has memory for: see its `main.rs`.
+const FRAME_BYTES: usize = 64 * 1024 - 8;
 
 /// Inputs of the benches, and what the host computes from them.
 pub struct Inputs {
@@ -28,7 +35,7 @@ pub struct Inputs {
 pub struct InputReport {
     /// CRC-32 of the image.
     pub image: String,
-    /// Clips, one after another, the state carried on.
+    /// Clips, one after another, the state carried on; or pictures.
     pub clips: Vec<String>,
     /// Frames.
     pub frames: u64,
@@ -74,16 +81,60 @@ impl Inputs {
         let audio = parsed
             .audio()
             .context("the image has no audio input: the benches cannot feed it")?;
-        let mut memory = arena(&parsed);
-        let mut engine = Engine::new(&parsed, &mut memory)?;
-        let mut work: Vec<_> = parsed.layers().map(|l| LayerWork::of(&l)).collect();
-        let (mut codes, mut count, mut check) = (Vec::new(), 0_u32, 0_u32);
+        let mut codes = Vec::new();
         let (mut frontend, mut rest) = (Frontend::new(), &samples[..]);
         let mut buffer = [0; MAX_BANDS];
         while let Some(logmel) = frontend.push(&audio, &mut rest) {
             let frame = &mut buffer[..logmel.len()];
             quantise(&audio, logmel, frame);
-            codes.extend(frame.iter().map(|&c| c as u8));
+            codes.extend_from_slice(frame);
+        }
+        let names = chosen.iter().map(|c| c.file.clone()).collect();
+        Self::of_codes(&image, &parsed, &codes, names)
+    }
+
+    /// Codes of `count` pictures, spread evenly over `pictures`, but no more
+    /// than the bench firmware has memory for; they are of the size that the
+    /// network reads.
+    ///
+    /// # Errors
+    ///
+    /// If the image is of another kind of model, or a picture cannot be read.
+    pub fn of_pictures(image: ImageBytes, pictures: &Images, count: usize) -> Result<Self> {
+        let host = image.clone().for_target(Selected::TARGET)?;
+        let parsed = host.image()?;
+        let (shape, pixels) = picture_input(&parsed)?;
+        let count = count.min(pictures.len()).min(FRAME_BYTES / shape.len());
+        ensure!(count > 0, "no pictures, or too large ones for the benches");
+        let mut codes = vec![0; count * shape.len()];
+        let mut names = Vec::new();
+        for (i, codes) in codes.chunks_mut(shape.len()).enumerate() {
+            let k = i * pictures.len() / count;
+            let picture = pictures.pixels(k)?;
+            ensure!(
+                picture.len() == codes.len(),
+                "a picture has {} bytes, the network reads {}",
+                picture.len(),
+                codes.len()
+            );
+            pixels.encode(&picture, codes);
+            names.push(format!("picture {k}"));
+        }
+        Self::of_codes(&image, &parsed, &codes, names)
+    }
+
+    /// Frames of codes, and what the host's engine makes of them.
+    fn of_codes(
+        image: &ImageBytes,
+        parsed: &Image<'_>,
+        codes: &[i8],
+        clips: Vec<String>,
+    ) -> Result<Self> {
+        let mut memory = arena(parsed);
+        let mut engine = Engine::new(parsed, &mut memory)?;
+        let mut work: Vec<_> = parsed.layers().map(|l| LayerWork::of(&l)).collect();
+        let (mut count, mut check) = (0_u32, 0_u32);
+        for frame in codes.chunks_exact(parsed.input_len()) {
             count += 1;
             let mut probe = |layer: usize, counts: LayerCounts| work[layer].add(&counts);
             let output = engine.push_probed(frame, &mut probe)?;
@@ -97,17 +148,16 @@ impl Inputs {
         let layers = (work.iter().filter(|w| w.dense_macs > 0))
             .map(|w| LayerRates::of(w, u64::from(count)))
             .collect();
-        let report = InputReport {
-            image: format!("{:08x}", image.image_of_any_target()?.crc32()),
-            clips: chosen.iter().map(|c| c.file.clone()).collect(),
-            frames: u64::from(count),
-            layers,
-        };
         Ok(Self {
-            frames: [header, codes].concat(),
+            frames: [header.as_slice(), codes.as_bytes()].concat(),
             engine_check: check,
-            report,
-            image,
+            report: InputReport {
+                image: format!("{:08x}", image.image_of_any_target()?.crc32()),
+                clips,
+                frames: u64::from(count),
+                layers,
+            },
+            image: image.clone(),
         })
     }
 }

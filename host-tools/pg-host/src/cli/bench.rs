@@ -1,10 +1,11 @@
 //! `bench`.
 
-use super::boards::{SHIPPED_DATA, SHIPPED_IMAGE};
-use anyhow::Result;
+use super::boards::{SHIPPED_DATA, SHIPPED_IMAGE, SHIPPED_PICTURES};
+use anyhow::{Result, ensure};
 use clap::Args;
 use pg_host::bench::{self, Inputs, Options, records};
-use pg_host::data::{Dataset, Split};
+use pg_host::data::{Dataset, Split, images};
+use pg_host::eval::picture_input;
 use pg_host::image::ImageBytes;
 use std::path::PathBuf;
 
@@ -14,16 +15,17 @@ pub struct Bench {
     /// Core, repeatable; all by default.
     #[arg(long = "core")]
     cores: Vec<String>,
-    /// Model image.
+    /// Model image; of an image network, the whole and every layer are measured.
     #[arg(long, default_value = SHIPPED_IMAGE)]
     image: PathBuf,
-    /// Directory with manifest.csv; the frames come from its test split.
-    #[arg(long, default_value = SHIPPED_DATA)]
-    data: PathBuf,
-    /// Clips, spread evenly over the split, about 50 frames each: two of every
-    /// label by default.
-    #[arg(long, default_value_t = 22)]
-    clips: usize,
+    /// Directory with manifest.csv, or of pictures: the frames come from its
+    /// test split. By default what ships.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Clips, spread evenly over the split, about 50 frames each, two of every
+    /// label by default; or pictures, 4 by default.
+    #[arg(long)]
+    clips: Option<usize>,
     /// List the functions that each case spends its time in.
     #[arg(long)]
     functions: bool,
@@ -50,8 +52,7 @@ impl Bench {
             found.collect::<Result<_>>()?
         };
         let image = ImageBytes::read(&self.image)?;
-        let data = Dataset::open(&self.data)?;
-        let inputs = Inputs::compose(image, &data, Split::Test, self.clips)?;
+        let inputs = self.inputs(image)?;
         let options = Options {
             functions: self.functions,
             mca: self.mca,
@@ -65,5 +66,20 @@ impl Bench {
             records::check(&records::folder()?, &report)?;
         }
         Ok(())
+    }
+
+    fn inputs(&self, image: ImageBytes) -> Result<Inputs> {
+        let data = |shipped| self.data.clone().unwrap_or_else(|| PathBuf::from(shipped));
+        if image.image_of_any_target()?.graph().is_none() {
+            let data = Dataset::open(&data(SHIPPED_DATA))?;
+            return Inputs::compose(image, &data, Split::Test, self.clips.unwrap_or(22));
+        }
+        ensure!(
+            !(self.record || self.check),
+            "records are of the shipped keyword model: leave out --record and --check"
+        );
+        let size = picture_input(&image.image_of_any_target()?)?.0.height;
+        let set = images::open(&data(SHIPPED_PICTURES), size, 0)?;
+        Inputs::of_pictures(image, &set.test, self.clips.unwrap_or(4))
     }
 }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub(super) const SHIPPED_IMAGE: &str = "models/kws/kws.pgi";
 pub(super) const SHIPPED_DATA: &str = "models/kws/pack";
 /// Pictures that ship with the project, for image networks.
-const SHIPPED_PICTURES: &str = "models/pictures/drawn.bin";
+pub(super) const SHIPPED_PICTURES: &str = "models/pictures/drawn.bin";
 
 /// Seed of the composed stream.
 const STREAM_SEED: u64 = 1;

@@ -81,6 +81,20 @@ impl<'a> MapLayer<'a> {
         }
     }
 
+    /// Multiply-accumulates of a dense run, taps outside the map included.
+    #[must_use]
+    pub fn dense_macs(&self) -> u32 {
+        let shape = self.ends.output.shape;
+        match &self.op {
+            MapOp::Conv(l) => {
+                let weights = &l.config().weights;
+                (shape.height * shape.width * weights.rows() * weights.columns()) as u32
+            }
+            MapOp::Depthwise(l) => l.counts().dense_macs,
+            MapOp::Shift(_) | MapOp::MaxPool(_) | MapOp::AveragePool(_) => 0,
+        }
+    }
+
     /// Words of scratch used within a run.
     #[must_use]
     pub const fn scratch_words(&self) -> usize {
