@@ -10,7 +10,7 @@ use pg_runtime::audio::{BandNorm, HOP, MelBin, SAMPLE_RATE, WINDOW};
 use pg_runtime::detector::{DetectorParams, Event};
 use pg_runtime::error::EngineError;
 use pg_runtime::image::record::{
-    AudioRecord, HEADER_BYTES, Header, LAYER_BYTES, LayerRecord, MAGIC, VERSION, kind,
+    AudioRecord, HEADER_BYTES, Header, LAYER_BYTES, LayerRecord, MAGIC, OLDEST_VERSION, kind,
 };
 use pg_runtime::image::{Image, checksum};
 use pg_runtime::kernels::{Kernels, Selected};
@@ -79,7 +79,7 @@ fn model(detector: bool) -> Bytes {
     };
     let mut header = Header {
         magic: MAGIC,
-        version: VERSION,
+        version: OLDEST_VERSION,
         header_bytes: HEADER_BYTES,
         layer_count: 1,
         layer_table: u32::from(HEADER_BYTES),

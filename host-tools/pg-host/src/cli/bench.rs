@@ -71,7 +71,7 @@ impl Bench {
     fn inputs(&self, image: ImageBytes) -> Result<Inputs> {
         let data = |shipped| self.data.clone().unwrap_or_else(|| PathBuf::from(shipped));
         if image.image_of_any_target()?.graph().is_none() {
-            let data = Dataset::open(&data(SHIPPED_DATA))?;
+            let data = Dataset::open(data(SHIPPED_DATA))?;
             return Inputs::compose(image, &data, Split::Test, self.clips.unwrap_or(22));
         }
         ensure!(
