@@ -1,9 +1,10 @@
 //! From accumulators to codes.
 
-use super::{ConvConfig, ConvOutput, Visitor};
+use super::{ConvConfig, ConvOutput, Residual, Visitor};
 use crate::kernels::conv::ConvKernels;
 use crate::kernels::conv::outputs::{Decided, Scale};
 use crate::quant::{Requant, round_shift};
+use core::ops::Range;
 
 /// Bits behind the point of an output that a residual is added to.
 const FRACTION: u8 = 4;
@@ -103,14 +104,16 @@ impl Writer<'_, '_> {
         decided: &Decided,
     ) {
         let view = self.config.output;
-        if self.config.residual.is_some() {
+        if let Some(residual) = &self.config.residual {
+            let addend = Addend::new(residual, (y, x), first);
+            let start = view.index(y, x, first);
             for (rows, shift) in [(&decided.live, shift), (&decided.open, 0)] {
                 for &row in rows.list() {
                     let row = usize::from(row);
                     if let (Some(scale), Some(&sum)) = (scales.get(row), sums.get(row)) {
                         let range = (i16::MIN.into(), i16::MAX.into());
                         let value = scale.apply(sum << (shift & 31), range);
-                        self.add(value, (y, x), first + row);
+                        self.add(value, row, start + row * view.step, &addend);
                     }
                 }
             }
@@ -132,9 +135,11 @@ impl Writer<'_, '_> {
         let start = view.index(y, x, first);
         let requants = config.requant.get(first..).unwrap_or(&[]);
         let values = z.iter().zip(requants);
-        if config.residual.is_some() {
+        if let Some(residual) = &config.residual {
+            let addend = Addend::new(residual, (y, x), first);
             for (lane, (&z, requant)) in values.enumerate() {
-                self.add(requant.apply(z).into(), (y, x), first + lane);
+                let value = requant.apply(z).into();
+                self.add(value, lane, start + lane * view.step, &addend);
             }
             return;
         }
@@ -162,35 +167,61 @@ impl Writer<'_, '_> {
 
     /// Writes the code of an output, in sixteenths of a code, and its residual.
     #[inline(always)]
-    fn add(&mut self, value: i32, (y, x): (usize, usize), channel: usize) {
+    fn add(&mut self, value: i32, lane: usize, index: usize, addend: &Addend) {
         let (low, high) = self.range;
-        let sum = value + self.residual(y, x, channel);
+        let map = self.residual.unwrap_or(self.output);
+        let sum = value + addend.of_lane(map, lane);
         let code = round_shift(sum, FRACTION).clamp(low.into(), high.into());
-        let index = self.config.output.index(y, x, channel);
         if let Some(place) = self.output.get_mut(index) {
             *place = code as i8;
         }
     }
+}
 
-    /// What the residual map adds to an output, in sixteenths of a code.
-    fn residual(&self, y: usize, x: usize, channel: usize) -> i32 {
-        let Some(residual) = &self.config.residual else {
-            return 0;
-        };
-        let channel = channel.wrapping_sub(residual.offset);
-        if channel >= residual.view.channels {
+/// What the residual map adds to one pixel's outputs, lane 0 being that of some
+/// channel.
+struct Addend {
+    /// The lanes that something is added to.
+    lanes: Range<usize>,
+    /// Index of the code of the first of them.
+    index: usize,
+    step: usize,
+    signed: bool,
+    mult: i32,
+    /// Half of what the product is divided by.
+    half: i32,
+    shift: u8,
+}
+
+impl Addend {
+    /// Of output pixel (y, x), from output channel `first` on.
+    fn new(residual: &Residual, (y, x): (usize, usize), first: usize) -> Self {
+        let Residual { view, offset, .. } = *residual;
+        let lanes = offset.saturating_sub(first)..(offset + view.channels).saturating_sub(first);
+        let channel = (first + lanes.start).saturating_sub(offset);
+        Self {
+            index: view.index(y * residual.stride, x * residual.stride, channel),
+            step: view.step,
+            signed: residual.signed,
+            mult: residual.mult.into(),
+            half: ((1u32 << (residual.shift & 31)) >> 1) as i32,
+            shift: residual.shift,
+            lanes,
+        }
+    }
+
+    /// What is added to an output, in sixteenths of a code.
+    #[inline(always)]
+    fn of_lane(&self, map: &[i8], lane: usize) -> i32 {
+        if !self.lanes.contains(&lane) {
             return 0;
         }
-        let index = (residual.view).index(y * residual.stride, x * residual.stride, channel);
-        let code = match self.residual {
-            Some(map) => map.get(index),
-            None => self.output.get(index),
-        };
-        let value = match code {
-            Some(&code) if residual.signed => i32::from(code),
+        let value = match map.get(self.index + (lane - self.lanes.start) * self.step) {
+            Some(&code) if self.signed => i32::from(code),
             Some(&code) => i32::from(code as u8),
             None => 0,
         };
-        round_shift(value * i32::from(residual.mult), residual.shift)
+        // As `round_shift`: |value * mult| < 2^23.
+        (value * self.mult).wrapping_add(self.half) >> (self.shift & 31)
     }
 }
