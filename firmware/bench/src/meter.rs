@@ -33,6 +33,16 @@ pub struct Case {
 }
 
 impl Case {
+    /// A case that begins.
+    pub(crate) const fn new(name: &'static str, macs: u32) -> Self {
+        Self {
+            name,
+            steps: 0,
+            macs,
+            check: 0,
+        }
+    }
+
     /// Adds a word to the digest (FNV-1a on words).
     pub fn digest(&mut self, word: u32) {
         self.check = (self.check ^ word).wrapping_mul(0x0100_0193);

@@ -119,7 +119,7 @@ pub fn export(model: &TrainedModel, options: &ExportOptions) -> Result<ImageByte
         weight_bits: meta.weight_bits,
         weights: &model.head_w,
         bias: &model.head_b,
-        scale: model.scale_h,
+        scale: model.scale_h.into(),
     };
     let pool = PoolSpec {
         classes: meta.labels.len(),

@@ -15,6 +15,7 @@ pub mod mel;
 pub mod model;
 pub mod network;
 pub mod quantise;
+mod runs;
 pub mod sddmm;
 pub mod spotter;
 pub mod stream;

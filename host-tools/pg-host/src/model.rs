@@ -2,8 +2,7 @@
 //! about them. No training framework here.
 
 use crate::{fsio, tensors};
-use anyhow::{Context, Result, ensure};
-use safetensors::SafeTensors;
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::slice::from_ref;
@@ -228,16 +227,7 @@ impl TrainedModel {
         let lengths = [4 * h * i, 4 * h * h, 4 * h, thresholds, 1, 1];
         let rest = [outputs * h, outputs, i, i];
         for ((name, values), expected) in self.tensors().iter().zip(lengths.iter().chain(&rest)) {
-            ensure!(
-                values.len() == *expected,
-                "tensor {name} has {} numbers where {expected} are expected",
-                values.len()
-            );
-            ensure!(
-                values.iter().all(|v| v.is_finite()),
-                "tensor {name} holds a number that is not finite: the training diverged; \
-                 lower the learning rate and train again"
-            );
+            tensors::check(name, values, *expected)?;
         }
         Ok(())
     }
@@ -277,19 +267,11 @@ impl TrainedModel {
     ///
     /// If the file cannot be read or is not such a model.
     pub fn load(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path)
-            .with_context(|| format!("cannot read the trained model {}", path.display()))?;
-        Self::from_bytes(&bytes).with_context(|| {
-            format!(
-                "{} is not a model that `pg-host train` wrote",
-                path.display()
-            )
-        })
+        tensors::load(path, "a model", Self::from_bytes)
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let meta = tensors::metadata(bytes, META_KEY)?.context("it has no metadata of ours")?;
-        let file = SafeTensors::deserialize(bytes)?;
+        let (meta, file) = tensors::open(bytes, META_KEY)?;
         let get = |name: &str| tensors::numbers(&file, name);
         let one = |name: &str| -> Result<f32> {
             get(name)?
@@ -298,7 +280,7 @@ impl TrainedModel {
                 .with_context(|| format!("tensor {name} is empty"))
         };
         let model = Self {
-            meta: serde_json::from_str(&meta).context("its metadata is of another version")?,
+            meta,
             w_x: get("w_x")?,
             w_h: get("w_h")?,
             bias: get("bias")?,

@@ -2,9 +2,9 @@
 //! arena, and the proof at load that no layer reads what is not there.
 
 use super::bytes::Bytes;
-use super::record::{GraphRecord, Header, MAX_MAPS, MapRecord, PlaceRecord};
+use super::record::{GraphRecord, Header, MAX_MAPS, MapRecord, PlaceRecord, ViewRecord};
 use crate::error::ImageError;
-use crate::layers::{Format, Layer, MapLayer, Shape, View};
+use crate::layers::{Format, Shape};
 use crate::pixels::PixelParams;
 
 /// A feature map.
@@ -51,8 +51,8 @@ pub struct Graph<'a> {
 /// One layer's use of a map.
 #[derive(Clone, Copy)]
 struct Access {
-    map: usize,
-    view: View,
+    layer: u16,
+    view: ViewRecord,
     writes: bool,
 }
 
@@ -138,22 +138,19 @@ impl<'a> Graph<'a> {
         maps.map(|map| map.end().div_ceil(4)).max().unwrap_or(0)
     }
 
-    /// Checks maps and layers against each other, after each layer was found to
+    /// Checks maps and places against each other, after each layer was found to
     /// fit its own maps: every map is written before it is read, as a whole or
     /// channel by channel; while it lives, no other map has its memory; and the
     /// input is never written.
-    pub(super) fn validate<'l>(
-        &self,
-        layers: impl Iterator<Item = Layer<'l>> + Clone,
-    ) -> Result<(), ImageError> {
-        let accesses = || accesses(layers.clone());
-        for (index, number) in (0..self.len()).zip(0..) {
+    pub(super) fn validate(&self) -> Result<(), ImageError> {
+        for number in 0..self.len() as u16 {
             let error = ImageError::Map { map: number };
+            let index = usize::from(number);
             let map = self.map(index).ok_or(error)?;
-            let of_map = || accesses().filter(|(_, a)| a.map == index);
-            let alive = of_map().all(|(layer, _)| map.first <= layer && layer <= map.last);
+            let of_map = || self.accesses().filter(|access| access.view.map == number);
+            let alive = of_map().all(|a| map.first <= a.layer && a.layer <= map.last);
             let written = if index == 0 {
-                map.first == 0 && of_map().all(|(_, a)| !a.writes)
+                map.first == 0 && of_map().all(|a| !a.writes)
             } else {
                 is_written_first(map.shape.channels, of_map)
             };
@@ -166,50 +163,42 @@ impl<'a> Graph<'a> {
         }
         Ok(())
     }
-}
 
-/// What the layers do to maps, in order, a layer's reads before its write.
-fn accesses<'l>(layers: impl Iterator<Item = Layer<'l>>) -> impl Iterator<Item = (u16, Access)> {
-    let mut before = None;
-    (0..).zip(layers).flat_map(move |(index, layer)| {
-        let all: [Option<Access>; 3] = match layer {
-            Layer::Map(layer) => {
-                before = Some((layer.output, layer.ends.output.shape));
-                of_layer(&layer)
-            }
-            // The head reads what the layer before it wrote, all of it.
-            _ => [
-                before.map(|(map, shape)| Access {
-                    map,
-                    view: View::all(shape),
-                    writes: false,
-                }),
-                None,
-                None,
-            ],
-        };
-        all.into_iter().flatten().map(move |access| (index, access))
-    })
-}
-
-fn of_layer(layer: &MapLayer<'_>) -> [Option<Access>; 3] {
-    let access = |map, view, writes| Some(Access { map, view, writes });
-    let residual = layer.residual.zip(layer.residual_view());
-    [
-        access(layer.input, layer.ends.input, false),
-        residual.and_then(|(map, view)| access(map, view, false)),
-        access(layer.output, layer.ends.output, true),
-    ]
+    /// What the layers do to maps, in order, a layer's reads before its write.
+    fn accesses(&self) -> impl Iterator<Item = Access> {
+        let of_layers = (0..).zip(self.places).flat_map(|(layer, place)| {
+            let reads = [place.input, place.residual].map(|view| (view, false));
+            let used = reads.into_iter().filter(|(view, _)| view.channels > 0);
+            let all = used.chain([(place.output, true)]);
+            all.map(move |(view, writes)| Access {
+                layer,
+                view,
+                writes,
+            })
+        });
+        // The head reads what the layer before it wrote, all of it.
+        let head = self.places.last().and_then(|place| {
+            let map = self.maps.get(usize::from(place.output.map))?;
+            Some(Access {
+                layer: self.places.len() as u16,
+                view: ViewRecord {
+                    map: place.output.map,
+                    first: 0,
+                    step: 1,
+                    channels: map.channels,
+                },
+                writes: false,
+            })
+        });
+        of_layers.chain(head)
+    }
 }
 
 /// Whether every channel of a map is written before it is read.
-fn is_written_first<A: Iterator<Item = (u16, Access)>>(
-    channels: usize,
-    of_map: impl Fn() -> A,
-) -> bool {
+fn is_written_first<A: Iterator<Item = Access>>(channels: usize, of_map: impl Fn() -> A) -> bool {
     // The common case: the first to use the map writes all of it.
-    let first = of_map().next();
-    if first.is_some_and(|(_, a)| a.writes && a.view == View::all(a.view.shape)) {
+    let whole = |view: ViewRecord| view.step == 1 && usize::from(view.channels) == channels;
+    if of_map().next().is_some_and(|a| a.writes && whole(a.view)) {
         return true;
     }
     // Else a bit for each channel, some hundred at a time.
@@ -217,14 +206,14 @@ fn is_written_first<A: Iterator<Item = (u16, Access)>>(
     const CHANNELS: usize = 32 * WORDS;
     (0..channels).step_by(CHANNELS).all(|from| {
         let mut written = [0u32; WORDS];
-        of_map().all(|(_, access)| {
-            let view = access.view;
-            let inside = (0..view.channels).filter_map(|k| {
-                let channel = (view.first + k * view.step).checked_sub(from)?;
+        of_map().all(|Access { view, writes, .. }| {
+            let inside = (0..usize::from(view.channels)).filter_map(|k| {
+                let channel = usize::from(view.first) + k * usize::from(view.step);
+                let channel = channel.checked_sub(from)?;
                 (channel < CHANNELS).then_some(channel)
             });
             let mut bits = inside.map(|c| (c / 32, 1 << (c % 32)));
-            if access.writes {
+            if writes {
                 for (word, bit) in bits {
                     if let Some(word) = written.get_mut(word) {
                         *word |= bit;

@@ -82,10 +82,7 @@ impl<'a> Source<'a> {
     }
 
     /// The layers that the records state, up to the first that is none.
-    fn layers(
-        self,
-        records: &'a [LayerRecord],
-    ) -> impl Iterator<Item = Layer<'a>> + Clone + use<'a> {
+    fn layers(self, records: &'a [LayerRecord]) -> impl Iterator<Item = Layer<'a>> + use<'a> {
         let layers = (0..).zip(records);
         layers.map_while(move |(index, record)| decode::layer(self, index, record).ok())
     }
@@ -277,7 +274,7 @@ impl<'a> Image<'a> {
         };
         #[cfg(feature = "conv")]
         if let Some(graph) = &source.graph {
-            graph.validate(source.layers(records))?;
+            graph.validate()?;
             input_width = graph.map(0).map_or(0, |map| map.shape.len());
         }
 

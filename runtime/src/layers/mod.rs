@@ -10,6 +10,8 @@ mod lstm;
 mod map;
 #[cfg(feature = "conv")]
 mod maps;
+#[cfg(all(test, feature = "conv"))]
+mod numbers;
 mod operand;
 mod pool;
 

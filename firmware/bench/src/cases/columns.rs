@@ -52,10 +52,8 @@ pub fn run<M: Meter>(arena: &mut [u32], meter: &mut M) -> Result<(), Error<M::Er
             minus: &lists[1],
         };
         let mut case = Case {
-            name,
             steps: 1,
-            macs: (ROWS * 2 * LISTED) as u32,
-            check: 0,
+            ..Case::new(name, (ROWS * 2 * LISTED) as u32)
         };
         for _ in 0..ROWS / TILE {
             meter.start();

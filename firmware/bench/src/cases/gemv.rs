@@ -103,10 +103,8 @@ fn tile<E>(
 
 fn case(name: &'static str, rows: usize, columns: usize) -> Case {
     Case {
-        name,
         steps: 1,
-        macs: (rows * columns) as u32,
-        check: 0,
+        ..Case::new(name, (rows * columns) as u32)
     }
 }
 

@@ -31,12 +31,7 @@ pub fn run<M: Meter>(
 ) -> Result<(), Error<M::Error>> {
     let mut engine = Engine::new(image, arena).map_err(Error::Engine)?;
     for (measured, name) in NAMES.into_iter().enumerate().take(image.layers().count()) {
-        let mut case = Case {
-            name,
-            steps: 0,
-            macs: 0,
-            check: 0,
-        };
+        let mut case = Case::new(name, 0);
         for frame in inputs.frames() {
             let codes = <[i8]>::ref_from_bytes(frame).unwrap_or(&[]);
             if measured == 0 {

@@ -82,12 +82,8 @@ pub fn run<M: Meter>(
         let hidden = hidden.unwrap_or(&mut []);
         let mut state = layer.state(state);
         layer.reset(&mut state, scratch);
-        let mut case = Case {
-            name: variant.name,
-            steps: 0,
-            macs: (layer.row_count() * layer.columns()) as u32,
-            check: 0,
-        };
+        let macs = (layer.row_count() * layer.columns()) as u32;
+        let mut case = Case::new(variant.name, macs);
         for frame in inputs.frames() {
             let codes = <[i8]>::ref_from_bytes(frame).unwrap_or(&[]);
             if variant.all_changed {

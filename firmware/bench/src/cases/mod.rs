@@ -59,10 +59,8 @@ fn known_loop<M: Meter>(meter: &mut M) -> Result<(), Error<M::Error>> {
     calibration(CALIBRATION);
     meter.stop();
     let case = Case {
-        name: "calibration",
         steps: CALIBRATION,
-        macs: 0,
-        check: 0,
+        ..Case::new("calibration", 0)
     };
     meter.finish(&case).map_err(Error::Meter)
 }

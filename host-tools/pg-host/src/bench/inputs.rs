@@ -2,7 +2,7 @@
 //! pictures.
 
 use crate::data::images::Images;
-use crate::data::{Clip, Dataset, Split};
+use crate::data::{Clip, Dataset, Split, spread};
 use crate::eval::{LayerWork, picture_input};
 use crate::image::ImageBytes;
 use crate::spotter::arena;
@@ -68,9 +68,7 @@ impl Inputs {
     pub fn compose(image: ImageBytes, data: &Dataset, split: Split, clips: usize) -> Result<Self> {
         data.require(split)?;
         let all: Vec<&Clip> = data.split(split).collect();
-        let chosen: Vec<&Clip> = (0..clips.min(all.len()))
-            .map(|i| all[i * all.len() / clips.min(all.len())])
-            .collect();
+        let chosen: Vec<&Clip> = spread(clips, all.len()).map(|i| all[i]).collect();
         ensure!(!chosen.is_empty(), "no clips: the benches need frames");
         let mut samples = Vec::new();
         for clip in &chosen {
@@ -108,8 +106,8 @@ impl Inputs {
         ensure!(count > 0, "no pictures, or too large ones for the benches");
         let mut codes = vec![0; count * shape.len()];
         let mut names = Vec::new();
-        for (i, codes) in codes.chunks_mut(shape.len()).enumerate() {
-            let k = i * pictures.len() / count;
+        let chosen = spread(count, pictures.len());
+        for (codes, k) in codes.chunks_mut(shape.len()).zip(chosen) {
             let picture = pictures.pixels(k)?;
             ensure!(
                 picture.len() == codes.len(),

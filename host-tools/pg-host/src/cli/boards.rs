@@ -3,7 +3,7 @@
 use super::measure::parse_split;
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use pg_host::data::{Clip, Dataset, Split, images};
+use pg_host::data::{Clip, Dataset, Split, images, spread};
 use pg_host::emulator::{self, Feed, Record, Verification};
 use pg_host::eval::picture_input;
 use pg_host::image::ImageBytes;
@@ -77,11 +77,7 @@ impl FeedArgs {
         let shipped = PathBuf::from(SHIPPED_PICTURES);
         let data = self.data.as_ref().unwrap_or(&shipped);
         let set = images::open(data, shape.height, 0)?;
-        let pictures = match self.split {
-            Split::Train => &set.train,
-            Split::Test => &set.test,
-            Split::Valid => bail!("pictures have no split valid: choose train or test"),
-        };
+        let pictures = set.split(self.split)?;
         let [height, width, channels] = pictures.shape();
         if [height, width, channels] != [shape.height, shape.width, shape.channels] {
             bail!(
@@ -99,12 +95,6 @@ impl FeedArgs {
         }
         Ok((Feed::Pictures(feed), labels))
     }
-}
-
-/// Up to `count` places, spread evenly over `all`.
-fn spread(count: usize, all: usize) -> impl Iterator<Item = usize> {
-    let count = count.min(all);
-    (0..count).map(move |i| i * all / count)
 }
 
 /// Arguments of `verify`.

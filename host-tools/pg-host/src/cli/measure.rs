@@ -1,7 +1,7 @@
 //! `eval`, `run`, `detect`, `inspect`.
 
 use super::show;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use pg_host::data::{Dataset, Split, images, read_clip};
@@ -76,11 +76,7 @@ impl Eval {
     fn pictures(self, image: &ImageBytes) -> Result<()> {
         let (shape, _) = eval::picture_input(&image.image()?)?;
         let set = images::open(&self.data, shape.height, self.margin)?;
-        let pictures = match self.split {
-            Split::Train => &set.train,
-            Split::Test => &set.test,
-            Split::Valid => bail!("pictures have no split valid: choose train or test"),
-        };
+        let pictures = set.split(self.split)?;
         let bar = bar(pictures.len())?;
         let named = (self.split.name(), set.labels.as_slice());
         let result = eval::evaluate_pictures(image, pictures, named, &|n| bar.inc(n));

@@ -1,5 +1,6 @@
 //! Labelled images, in memory or in files.
 
+use super::Split;
 use super::cifar;
 #[cfg(feature = "train")]
 use super::folder;
@@ -124,6 +125,20 @@ pub struct ImageSet {
     pub train: Images,
     /// Held out.
     pub test: Images,
+}
+
+impl ImageSet {
+    /// The pictures of a split.
+    ///
+    /// # Errors
+    /// For [`Split::Valid`]: pictures have none.
+    pub fn split(&self, split: Split) -> Result<&Images> {
+        match split {
+            Split::Train => Ok(&self.train),
+            Split::Test => Ok(&self.test),
+            Split::Valid => bail!("pictures have no split valid: choose train or test"),
+        }
+    }
 }
 
 /// Opens pictures, whatever their kind: a directory with CIFAR-10's binary

@@ -32,6 +32,12 @@ use anyhow::{Context, Result, ensure};
 pub use audio::{ClipError, read_clip};
 pub use manifest::ManifestError;
 
+/// Up to `count` places, spread evenly over `all`.
+pub fn spread(count: usize, all: usize) -> impl Iterator<Item = usize> {
+    let count = count.min(all);
+    (0..count).map(move |i| i * all / count)
+}
+
 /// The label of clips in which nobody speaks.
 pub const SILENCE: &str = "silence";
 /// The label of words that are not keywords.

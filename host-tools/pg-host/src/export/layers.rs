@@ -26,10 +26,10 @@ struct Rows {
     units: Vec<f64>,
 }
 
-fn quantise(weights: &[f32], bias: &[f32], columns: usize, bits: u8, scale: f32) -> Rows {
+fn quantise(weights: &[f32], bias: &[f32], columns: usize, bits: u8, scale: f64) -> Rows {
     let max = ((1i32 << (bits - 1)) - 1) as f32;
     let (codes, scales) = quantise_rows(weights, columns, max);
-    let units: Vec<f64> = (scales.iter().map(|s| f64::from(*s) * f64::from(scale))).collect();
+    let units: Vec<f64> = (scales.iter().map(|s| f64::from(*s) * scale)).collect();
     let limit = f64::from(MAX_BIAS);
     Rows {
         weights: codes.iter().map(|&c| c as i8).collect(),
@@ -87,7 +87,7 @@ pub struct Projection<'a> {
     /// Bias.
     pub bias: &'a [f32],
     /// One input code.
-    pub scale: f32,
+    pub scale: f64,
 }
 
 /// The integers of an LSTM.

@@ -70,7 +70,7 @@ impl IntegerModel {
             weight_bits: meta.weight_bits,
             weights: &model.head_w,
             bias: &model.head_b,
-            scale: scale_h,
+            scale: scale_h.into(),
         };
         let spec = ImageSpec {
             layers: vec![

@@ -4,8 +4,7 @@
 use super::vocabulary::Vocabulary;
 use crate::model::{GateGroup, GateTest, ModelKind, SplitKind};
 use crate::{fsio, tensors};
-use anyhow::{Context, Result, ensure};
-use safetensors::SafeTensors;
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -132,16 +131,7 @@ impl LanguageModel {
         let (rows, words) = (4 * h, v * e);
         let lengths = [words, rows * e, rows * h, rows, thresholds, 2, v * h, v];
         for ((name, values), expected) in self.tensors().iter().zip(lengths) {
-            ensure!(
-                values.len() == expected,
-                "tensor {name} has {} numbers where {expected} are expected",
-                values.len()
-            );
-            ensure!(
-                values.iter().all(|v| v.is_finite()),
-                "tensor {name} holds a number that is not finite: the training diverged; \
-                 lower the learning rate and train again"
-            );
+            tensors::check(name, values, expected)?;
         }
         Ok(())
     }
@@ -175,7 +165,7 @@ impl LanguageModel {
     /// other safetensors file.
     #[must_use]
     pub fn recognises(bytes: &[u8]) -> bool {
-        tensors::metadata(bytes, META_KEY).is_ok_and(|meta| meta.is_some())
+        tensors::has(bytes, META_KEY)
     }
 
     /// Reads a model that [`Self::save`] wrote.
@@ -183,22 +173,14 @@ impl LanguageModel {
     /// # Errors
     /// If the file cannot be read or is not such a model.
     pub fn load(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path)
-            .with_context(|| format!("cannot read the trained model {}", path.display()))?;
-        Self::from_bytes(&bytes).with_context(|| {
-            format!(
-                "{} is not a language model that `pg-host train` wrote",
-                path.display()
-            )
-        })
+        tensors::load(path, "a language model", Self::from_bytes)
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let meta = tensors::metadata(bytes, META_KEY)?.context("it has no metadata of ours")?;
-        let file = SafeTensors::deserialize(bytes)?;
+        let (meta, file) = tensors::open(bytes, META_KEY)?;
         let get = |name: &str| tensors::numbers(&file, name);
         let model = Self {
-            meta: serde_json::from_str(&meta).context("its metadata is of another version")?,
+            meta,
             embedding: get("embedding")?,
             w_x: get("w_x")?,
             w_h: get("w_h")?,

@@ -6,7 +6,6 @@ use crate::quantise::requant;
 use crate::{fsio, tensors};
 use anyhow::{Context, Result, ensure};
 use pg_runtime::pixels::PixelNorm;
-use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -163,19 +162,7 @@ impl ImageModel {
         let parameters = self.parameters()?;
         for p in &parameters {
             let values = self.get(&p.name)?;
-            ensure!(
-                values.len() == p.len(),
-                "tensor {} has {} numbers where {} are expected",
-                p.name,
-                values.len(),
-                p.len()
-            );
-            ensure!(
-                values.iter().all(|v| v.is_finite()),
-                "tensor {} holds a number that is not finite: the training diverged; \
-                 lower the learning rate and train again",
-                p.name
-            );
+            tensors::check(&p.name, values, p.len())?;
             let positive = matches!(p.role, Role::Gamma | Role::Clip | Role::Variance);
             ensure!(
                 !positive || values.iter().all(|v| *v > 0.0),
@@ -209,7 +196,7 @@ impl ImageModel {
     /// other safetensors file.
     #[must_use]
     pub fn recognises(bytes: &[u8]) -> bool {
-        tensors::metadata(bytes, META_KEY).is_ok_and(|meta| meta.is_some())
+        tensors::has(bytes, META_KEY)
     }
 
     /// Reads a model that [`Self::save`] wrote.
@@ -217,27 +204,16 @@ impl ImageModel {
     /// # Errors
     /// If the file cannot be read or is not such a model.
     pub fn load(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path)
-            .with_context(|| format!("cannot read the trained model {}", path.display()))?;
-        Self::from_bytes(&bytes).with_context(|| {
-            format!(
-                "{} is not an image network that `pg-host train` wrote",
-                path.display()
-            )
-        })
+        tensors::load(path, "an image network", Self::from_bytes)
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let meta = tensors::metadata(bytes, META_KEY)?.context("it has no metadata of ours")?;
-        let file = SafeTensors::deserialize(bytes)?;
+        let (meta, file) = tensors::open(bytes, META_KEY)?;
         let mut values = BTreeMap::new();
         for name in file.names() {
             values.insert(name.to_owned(), tensors::numbers(&file, name)?);
         }
-        let model = Self {
-            meta: serde_json::from_str(&meta).context("its metadata is of another version")?,
-            values,
-        };
+        let model = Self { meta, values };
         model.check()?;
         Ok(model)
     }

@@ -2,10 +2,12 @@
 use super::features::Norm;
 use super::network::{NAMES, Values};
 use super::optimiser::Moments;
+use super::options::FLOAT_CHECKPOINT;
+use super::recipe::Mode;
 use super::tally::Tally;
 use crate::model::TrainedMetrics;
 use crate::{fsio, tensors};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -71,6 +73,32 @@ pub(in crate::train) fn load<C>(
             path.display()
         )
     })
+}
+
+/// The end of the floating-point part of the run in `from`.
+pub(in crate::train) fn float_part<C>(
+    from: &Path,
+    load: impl FnOnce(&Path) -> Result<Option<C>>,
+) -> Result<C> {
+    let path = from.join(FLOAT_CHECKPOINT);
+    load(&path)?.with_context(|| {
+        format!(
+            "{} does not exist: it is written when a run with quantised epochs reaches them",
+            path.display()
+        )
+    })
+}
+
+/// Refuses the floating-point part of the run in `from` where it is not the
+/// `same` as this run's, which has to be quantised.
+pub(in crate::train) fn ensure_float_part(from: &Path, same: bool, mode: Mode) -> Result<()> {
+    ensure!(
+        same && mode != Mode::Float,
+        "the run in {} differs in what its float epochs read, or this one is not quantised: \
+         train it in full",
+        from.display()
+    );
+    Ok(())
 }
 
 impl Checkpoint {

@@ -83,10 +83,7 @@ pub fn run(recipe: &Recipe, options: &TrainOptions) -> Result<Outcome<TrainedMod
     }
     let test = corpus.held_out(&data, Split::Test, 0)?;
     let model = trainer.finish(&test)?;
-    let checkpoint = trainer::checkpoint_path(options);
-    finish(options, &recipe.to_toml()?, &checkpoint, |path| {
-        model.save(path)
-    })?;
+    finish(options, &recipe.to_toml()?, |path| model.save(path))?;
     Ok(Outcome::Finished(Box::new(model)))
 }
 
@@ -104,12 +101,12 @@ fn make_directory(options: &TrainOptions) -> Result<()> {
 fn finish(
     options: &TrainOptions,
     recipe: &str,
-    checkpoint: &Path,
     save: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
     fsio::write_atomic(&options.out_dir.join("recipe.toml"), recipe.as_bytes())?;
     save(&options.out_dir.join("model.safetensors"))?;
-    std::fs::remove_file(checkpoint).with_context(|| {
+    let checkpoint = options.checkpoint_path();
+    std::fs::remove_file(&checkpoint).with_context(|| {
         format!(
             "the model is complete, but {} cannot be removed",
             checkpoint.display()

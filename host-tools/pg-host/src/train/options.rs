@@ -1,10 +1,13 @@
 //! Settings of a run that do not change its result.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use burn::tensor::Device;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Name of what a run leaves at the end of its floating-point part.
+pub(super) const FLOAT_CHECKPOINT: &str = "float.safetensors";
 
 /// Where the arithmetic runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,5 +73,32 @@ impl TrainOptions {
             quiet: false,
             stop: Arc::new(AtomicBool::new(false)),
         }
+    }
+
+    /// Where the unfinished run is kept.
+    #[must_use]
+    pub fn checkpoint_path(&self) -> PathBuf {
+        self.out_dir.join("checkpoint.safetensors")
+    }
+
+    /// Where a run leaves the end of its floating-point part.
+    pub(super) fn float_path(&self) -> PathBuf {
+        self.out_dir.join(FLOAT_CHECKPOINT)
+    }
+
+    /// Refuses to go on with the unfinished run unless [`Self::resume`] is set.
+    pub(super) fn ensure_resume(&self) -> Result<()> {
+        ensure!(
+            self.resume,
+            "{} holds an unfinished run; continue it with --resume, or choose another output \
+             directory, or remove it",
+            self.checkpoint_path().display()
+        );
+        Ok(())
+    }
+
+    /// Whether the run stops before `step`: it was asked to, or has done enough.
+    pub(super) fn stops_at(&self, step: u64) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.stop_after.is_some_and(|n| step >= n)
     }
 }

@@ -2,6 +2,7 @@
 use super::tally::Record;
 use crate::model::TrainedMetrics;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::time::{Duration, Instant};
 
 /// Progress of one phase.
 pub struct Progress {
@@ -59,8 +60,64 @@ impl Progress {
     }
 }
 
+/// Time between lines where there is no terminal.
+const BETWEEN_LINES: Duration = Duration::from_secs(60);
+
+/// Progress of a run of one phase, with its loss; where there is no terminal, a
+/// line now and then.
+pub(in crate::train) struct Steps {
+    bar: ProgressBar,
+    quiet: bool,
+    total: u64,
+    smooth: Option<f64>,
+    lines: Instant,
+}
+
+impl Steps {
+    /// A bar of `total` steps that stands at `step`; invisible if `quiet`,
+    /// replaced by lines without a terminal.
+    pub fn new(total: u64, step: u64, quiet: bool) -> Self {
+        let bar = bar(total, "training", quiet);
+        bar.set_position(step);
+        bar.reset_eta();
+        Self {
+            bar,
+            quiet,
+            total,
+            smooth: None,
+            lines: Instant::now(),
+        }
+    }
+
+    /// Moves to `position` after a step, whose loss enters the smoothed one with
+    /// weight `share`; `text` puts that in words.
+    pub fn step(&mut self, position: u64, loss: f64, share: f64, text: impl Fn(f64) -> String) {
+        let smooth = self.smooth.map_or(loss, |s| s + share * (loss - s));
+        self.smooth = Some(smooth);
+        let text = text(smooth);
+        self.bar.set_position(position);
+        if self.bar.is_hidden() && !self.quiet && self.lines.elapsed() >= BETWEEN_LINES {
+            eprintln!("step {position} of {}  {text}", self.total);
+            self.lines = Instant::now();
+        }
+        self.bar.set_message(text);
+    }
+
+    /// A line, unless quiet.
+    pub fn say(&self, line: impl FnOnce() -> String) {
+        if !self.quiet {
+            say(&self.bar, &line());
+        }
+    }
+
+    /// Removes the bar.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 /// A bar of `total` units called `what`; invisible if `quiet`.
-pub(in crate::train) fn bar(total: u64, what: &'static str, quiet: bool) -> ProgressBar {
+fn bar(total: u64, what: &'static str, quiet: bool) -> ProgressBar {
     let bar = if quiet {
         ProgressBar::hidden()
     } else {
@@ -75,7 +132,7 @@ pub(in crate::train) fn bar(total: u64, what: &'static str, quiet: bool) -> Prog
 }
 
 /// A line above the bar, or where there is no terminal for one.
-pub(in crate::train) fn say(bar: &ProgressBar, line: &str) {
+fn say(bar: &ProgressBar, line: &str) {
     if bar.is_hidden() {
         eprintln!("{line}");
     } else {

@@ -13,7 +13,7 @@ use crate::layers::{
     Shift, View, Window,
 };
 use crate::layout::WeightBits;
-use crate::quant::{Requant, Split};
+use crate::quant::Split;
 
 /// Bits of the digit of codes that no gate splits.
 const WHOLE: u8 = 4;
@@ -135,14 +135,31 @@ impl<'a> Reader<'a, '_> {
         if rows == 0 || columns == 0 || rows > MAX_OUTPUTS || columns > MAX_COLUMNS {
             return Err(invalid(index, LayerField::Width));
         }
-        let unused = (r.bits, r.signed, r.output, r.output_bits) == (0, 0, 0, 0)
-            && (r.inputs, r.outputs, r.window) == (0, 0, 0)
-            && (r.pre, r.post, r.lift) == (0, 0, 0)
-            && r.hidden_requant == Requant::default()
-            && (place.displacements, place.reserved) == (0, 0);
-        if !unused {
-            return Err(invalid(index, LayerField::Reserved));
-        }
+        self.only(
+            LayerRecord {
+                gate: r.gate,
+                msb_bits: r.msb_bits,
+                layout: r.layout,
+                gate_block: r.gate_block,
+                panels: r.panels,
+                rows: r.rows,
+                bias: r.bias,
+                thresholds: r.thresholds,
+                requant: r.requant,
+                row_sum: r.row_sum,
+                weight_bits: r.weight_bits,
+                ..LayerRecord::default()
+            },
+            PlaceRecord {
+                residual: place.residual,
+                residual_offset: place.residual_offset,
+                residual_mult: place.residual_mult,
+                residual_shift: place.residual_shift,
+                residual_stride: place.residual_stride,
+                group: place.group,
+                ..self.windowed()
+            },
+        )?;
         let gate = gate(self.bytes, index, r, rows)?;
         let input = ends.input_format;
         // Without a gate there is no digit: the codes are taken as they are.

@@ -101,8 +101,8 @@ pub fn update(rows: &[u32], plane: &Plane<'_>, list: &[u16], shift: u8, values: 
     }
 }
 
-/// Up to three rows, filled up with the first of them.
-fn filled(rest: &[u16]) -> [u16; 4] {
+/// Fewer rows than are taken together, filled up with the first of them.
+pub fn filled<const N: usize>(rest: &[u16]) -> [u16; N] {
     let first = rest.first().copied().unwrap_or(0);
     core::array::from_fn(|k| rest.get(k).copied().unwrap_or(first))
 }

@@ -119,10 +119,23 @@ pub fn update(
     shift: u8,
     values: &mut [i16],
 ) -> usize {
+    update_groups(list, shift, values, |group, products| {
+        sums(rows, plane, group, products)
+    })
+}
+
+/// Adds the products of groups of rows, which `sums` forms as in `asm/dots.rs`,
+/// to their values.
+pub fn update_groups<const N: usize>(
+    list: &[[u16; N]],
+    shift: u8,
+    values: &mut [i16],
+    sums: impl Fn(&[[u16; N]], &mut [[i32; N]]) -> usize,
+) -> usize {
     for (done, &group) in list.iter().enumerate() {
-        let mut products = [[0; 4]];
+        let mut products = [[0; N]];
         let before = group.map(|row| values.get(usize::from(row)).copied());
-        if before.contains(&None) || sums(rows, plane, &[group], &mut products) == 0 {
+        if before.contains(&None) || sums(&[group], &mut products) == 0 {
             return done;
         }
         let results = before.into_iter().flatten().zip(products[0]);

@@ -1,33 +1,22 @@
 //! Every layer against the plainest way to compute it, on random views.
 
 use super::*;
+use crate::layers::numbers::Numbers;
 use crate::quant::Requant;
 use proptest::prelude::*;
 use std::vec;
 use std::vec::Vec;
 
-/// Numbers by a fixed rule from a seed.
-struct Numbers(u64);
+fn code(n: &mut Numbers, format: Format) -> i8 {
+    let (low, high) = format.range();
+    n.next(low.into(), high.into()) as i8
+}
 
-impl Numbers {
-    fn next(&mut self, low: i32, high: i32) -> i32 {
-        self.0 = (self.0)
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        low + ((self.0 >> 33) as i64).rem_euclid(i64::from(high - low + 1)) as i32
-    }
-
-    fn code(&mut self, format: Format) -> i8 {
-        let (low, high) = format.range();
-        self.next(low.into(), high.into()) as i8
-    }
-
-    fn requant(&mut self, post: i32) -> Requant {
-        Requant {
-            mult: self.next(1 << 14, (1 << 15) - 1) as u16,
-            pre: self.next(0, 3) as u8,
-            post: self.next(post, post + 4) as u8,
-        }
+fn requant(n: &mut Numbers, post: i64) -> Requant {
+    Requant {
+        mult: n.next(1 << 14, (1 << 15) - 1) as u16,
+        pre: n.next(0, 3) as u8,
+        post: n.next(post, post + 4) as u8,
     }
 }
 
@@ -88,7 +77,7 @@ fn compare(
     expected: impl Fn(&[i8], usize, usize, usize) -> i8,
 ) {
     let input: Vec<i8> = (0..ends.input.shape.len())
-        .map(|_| n.code(ends.input_format))
+        .map(|_| code(n, ends.input_format))
         .collect();
     let mut output = vec![77; ends.output.shape.len()];
     let mut want = output.clone();
@@ -134,8 +123,8 @@ proptest! {
         let mut n = Numbers(seed);
         let (channels, taps) = (ends.input.channels, window.kernel * window.kernel);
         let weights: Vec<i8> = (0..taps * channels).map(|_| n.next(-127, 127) as i8).collect();
-        let bias: Vec<i32> = (0..channels).map(|_| n.next(-4000, 4000)).collect();
-        let requant: Vec<Requant> = (0..channels).map(|_| n.requant(16)).collect();
+        let bias: Vec<i32> = (0..channels).map(|_| n.next(-4000, 4000) as i32).collect();
+        let requant: Vec<Requant> = (0..channels).map(|_| requant(&mut n, 16)).collect();
         let layer = Depthwise::new(ends, window, &weights, &bias, &requant).unwrap();
         compare(ends, &mut n, |i, o| layer.run(i, o), |codes, y, x, c| {
             let products = window_codes(ends, window, codes, (y, x, c))
@@ -159,7 +148,7 @@ proptest! {
     fn means((mut ends, window) in ends(), whole: bool, seed: u64) {
         prop_assume!(fits(ends, window));
         let mut n = Numbers(seed);
-        let requant = n.requant(14);
+        let requant = requant(&mut n, 14);
         if whole {
             (ends.output.shape.height, ends.output.shape.width) = (1, 1);
         }
@@ -197,7 +186,7 @@ proptest! {
         // Where it lies, the same; channels outside the view stay.
         ends.output = ends.input;
         let layer = Shift::new(ends, (!stay).then_some(by.as_slice())).unwrap();
-        let map: Vec<i8> = (0..ends.input.shape.len()).map(|_| n.code(ends.input_format)).collect();
+        let map: Vec<i8> = (0..ends.input.shape.len()).map(|_| code(&mut n, ends.input_format)).collect();
         let (mut moved, mut want) = (map.clone(), map.clone());
         layer.run_in_place(&mut moved);
         layer.run(&map, &mut want);

@@ -206,10 +206,8 @@ impl<'l> Layer<'l> {
         let channels = self.shape.channels;
         let columns = self.window.kernel * self.window.kernel * channels;
         let mut case = Case {
-            name,
             steps: 1,
-            macs: (self.shape.len() * columns) as u32,
-            check: 0,
+            ..Case::new(name, (self.shape.len() * columns) as u32)
         };
         let count = if matches!(kind, GateKind::Open) {
             0

@@ -9,6 +9,7 @@ use super::model::{LanguageMetrics, LanguageModel};
 use crate::data::Split;
 use crate::export::Gates;
 use crate::model::{ModelKind, SplitKind};
+use crate::runs;
 use crate::train::language::{LanguageRecipe, Record};
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
@@ -86,17 +87,14 @@ impl Table {
     /// # Errors
     /// When the folder or a run's file cannot be read, or there is no run.
     pub fn read(runs: &Path, data: Option<&Path>) -> Result<Self> {
-        let entries = std::fs::read_dir(runs)
-            .with_context(|| format!("cannot list the runs in {}", runs.display()))?;
-        let mut folders = entries.map(|e| Ok(e?.path())).collect::<Result<Vec<_>>>()?;
+        let mut folders = runs::folders(runs)?;
         folders.retain(|folder| folder.join("log.jsonl").is_file());
-        folders.sort();
         let (mut rows, mut unfinished) = (Vec::new(), Vec::new());
         for folder in &folders {
             let row = row(folder, data);
             match row.with_context(|| format!("cannot use the run {}", folder.display()))? {
                 Some(row) => rows.push(row),
-                None => unfinished.push(name(folder)),
+                None => unfinished.push(runs::name(folder)),
             }
         }
         ensure!(
@@ -112,10 +110,6 @@ impl Table {
         });
         Ok(Self { rows, unfinished })
     }
-}
-
-fn name(folder: &Path) -> String {
-    (folder.file_name().unwrap_or_default().to_string_lossy()).into_owned()
 }
 
 /// The row of a run; `None` if it is not complete.
@@ -171,7 +165,7 @@ fn row(folder: &Path, data: Option<&Path>) -> Result<Option<Row>> {
     }
     let same = |p: &&(ModelKind, [u8; 2], Published)| (p.0, p.1) == (kind, bits);
     Ok(Some(Row {
-        run: name(folder),
+        run: runs::name(folder),
         model,
         kind,
         bits,

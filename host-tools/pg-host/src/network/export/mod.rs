@@ -20,22 +20,20 @@ pub use lower::{Lowered, Lowering, lower};
 
 use super::model::ImageModel;
 use super::{Conv, Op, Quantiser};
+use crate::export::{ExportOptions, Projection, dense};
 use crate::image::{
     ConvSpec, DenseSpec, DepthwiseSpec, GateSpec, GraphSpec, ImageBytes, ImageSpec, LayerSpec,
     MapLayerSpec, MapOpSpec, ResidualSpec, build,
 };
 use crate::model::ModelKind;
-use crate::quantise::{quantise_rows, requant};
+use crate::quantise::requant;
 use anyhow::{Context, Result, bail, ensure};
 use channel::Folded;
 use pg_runtime::gate::GateKind;
-use pg_runtime::image::record::MAX_BIAS;
-use pg_runtime::layers::{DenseOutput, Format, Window};
-use pg_runtime::layout::{Target, WeightBits};
-use pg_runtime::quant::Split;
+use pg_runtime::layers::{Format, Window};
+use pg_runtime::layout::Target;
+use pg_runtime::quant::{Requant, Split};
 
-/// Q8 units of a logit of one.
-const Q8: f64 = 256.0;
 /// Sixteenths of a code, in which residuals are added.
 const SIXTEENTHS: f64 = 16.0;
 /// Bits of the digit of codes that no gate splits.
@@ -165,7 +163,7 @@ impl Exporter<'_> {
     }
 
     /// From a sum of codes of map `from` to the mean's code of map `to`.
-    fn mean(&self, from: usize, to: usize, pixels: usize) -> Result<pg_runtime::quant::Requant> {
+    fn mean(&self, from: usize, to: usize, pixels: usize) -> Result<Requant> {
         let factor = self.scales[from] / (pixels as f64 * self.scales[to]);
         requant(factor, self.reach(to) / factor)
     }
@@ -273,28 +271,22 @@ impl Exporter<'_> {
         let get = |what: &str| self.model.get(&format!("{}.{what}", node.name));
         let (weights, bias) = (get("weight")?, get("bias")?);
         let format = self.lowering.formats[node.inputs[0]];
-        let scale = self.scales[node.inputs[0]];
-        let inputs = weights.len() / network.classes.max(1);
-        let max = f32::from((1u16 << (self.model.meta.weight_bits - 1)) - 1);
-        let (codes, units) = quantise_rows(weights, inputs, max);
-        let units: Vec<f64> = units.iter().map(|&u| f64::from(u) * scale).collect();
-        let limit = f64::from(MAX_BIAS);
         let split = Split::new(format.bits(), WHOLE.min(format.bits()), format.signed());
-        Ok(DenseSpec {
-            inputs,
+        let projection = Projection {
+            inputs: weights.len() / network.classes.max(1),
             outputs: network.classes,
             split: split.context("bits of the codes that the head reads")?,
-            gate: GateSpec::open(),
-            weights: codes.iter().map(|&c| c as i8).collect(),
-            bias: (bias.iter().zip(&units))
-                .map(|(&b, u)| (f64::from(b) / u).round().clamp(-limit, limit) as i32)
-                .collect(),
-            requant: (units.iter())
-                .map(|u| requant(u * Q8, 128.0 / u))
-                .collect::<Result<_>>()?,
-            output: DenseOutput::Logits,
-            weight_bits: WeightBits::Eight,
-        })
+            weight_bits: self.model.meta.weight_bits,
+            weights,
+            bias,
+            scale: self.scales[node.inputs[0]],
+        };
+        // A byte a weight, as in the convolutions.
+        let options = ExportOptions {
+            packed: false,
+            ..ExportOptions::default()
+        };
+        dense(&projection, &options)
     }
 }
 

@@ -10,6 +10,7 @@ use super::model::ImageModel;
 use crate::data::images;
 use crate::eval::evaluate_pictures;
 use crate::model::ModelKind;
+use crate::runs;
 use anyhow::{Context, Result, ensure};
 use pg_runtime::kernels::{Kernels, Selected};
 use serde::Serialize;
@@ -67,15 +68,11 @@ impl Table {
     ///
     /// When the folder or a model cannot be read, or there is no run.
     pub fn read(runs: &Path, data: Option<&Path>) -> Result<Self> {
-        let entries = std::fs::read_dir(runs)
-            .with_context(|| format!("cannot list the runs in {}", runs.display()))?;
-        let mut folders = entries.map(|e| Ok(e?.path())).collect::<Result<Vec<_>>>()?;
-        folders.sort();
         let (mut rows, mut unfinished) = (Vec::new(), Vec::new());
-        for folder in folders {
+        for folder in runs::folders(runs)? {
             let model = folder.join("model.safetensors");
             if folder.join("checkpoint.safetensors").is_file() && !model.is_file() {
-                unfinished.push(name(&folder));
+                unfinished.push(runs::name(&folder));
             } else if is_image_network(&model)? {
                 let row = row(&model, &folder, data);
                 rows.push(row.with_context(|| format!("cannot use {}", model.display()))?);
@@ -95,10 +92,6 @@ impl Table {
             unfinished,
         })
     }
-}
-
-fn name(folder: &Path) -> String {
-    (folder.file_name().unwrap_or_default().to_string_lossy()).into_owned()
 }
 
 fn is_image_network(model: &PathBuf) -> Result<bool> {
@@ -138,7 +131,7 @@ fn row(model: &Path, folder: &Path, data: Option<&Path>) -> Result<Row> {
         ModelKind::Gated => [meta.activation_bits, meta.msb_bits],
     };
     let mut row = Row {
-        run: name(folder),
+        run: runs::name(folder),
         network: meta.network.name.clone(),
         method: Method::of(&recipe.mode, meta.kind),
         bits,

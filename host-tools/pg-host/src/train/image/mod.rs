@@ -51,10 +51,7 @@ pub fn run(recipe: &ImageRecipe, options: &TrainOptions) -> Result<Outcome<Image
         return Ok(Outcome::Stopped);
     }
     let model = trainer.finish()?;
-    let checkpoint = trainer.checkpoint_path();
-    finish(options, &recipe.to_toml()?, &checkpoint, |path| {
-        model.save(path)
-    })?;
+    finish(options, &recipe.to_toml()?, |path| model.save(path))?;
     Ok(Outcome::Finished(Box::new(model)))
 }
 

@@ -43,10 +43,7 @@ pub fn run(recipe: &LanguageRecipe, options: &TrainOptions) -> Result<Outcome<La
         return Ok(Outcome::Stopped);
     }
     let model = trainer.finish()?;
-    let checkpoint = trainer::checkpoint_path(options);
-    finish(options, &recipe.to_toml()?, &checkpoint, |path| {
-        model.save(path)
-    })?;
+    finish(options, &recipe.to_toml()?, |path| model.save(path))?;
     Ok(Outcome::Finished(Box::new(model)))
 }
 

@@ -1,6 +1,6 @@
 //! The range of every value of a recipe.
-use super::fields::{Mode, Recipe};
-use super::range::{bits, positive, unit, whole};
+use super::fields::Recipe;
+use super::range::{bits, epochs, positive, unit, units, whole};
 use anyhow::{Result, ensure};
 
 impl Recipe {
@@ -22,22 +22,10 @@ impl Recipe {
             g.threshold
         );
         positive("gate.alpha", g.alpha.into())?;
-        let units = g.group.units().unwrap_or(1);
-        ensure!(
-            m.hidden.is_multiple_of(units),
-            "gate.group covers {units} units: use a model.hidden that is a multiple of it, not {}",
-            m.hidden
-        );
+        units(m.hidden, g.group)?;
         whole("training.batch", t.batch, 1, 4096)?;
         whole("training.steps_per_epoch", t.steps_per_epoch, 1, 1_000_000)?;
-        ensure!(
-            t.float_epochs + t.quantised_epochs > 0,
-            "training.float_epochs and training.quantised_epochs are both 0: nothing to train"
-        );
-        ensure!(
-            self.mode == Mode::Float || t.quantised_epochs > 0,
-            "training.quantised_epochs = 0: only mode = \"float\" can do without"
-        );
+        epochs(self.mode, t.float_epochs, t.quantised_epochs)?;
         for (name, v) in [
             ("training.learning_rate", t.learning_rate),
             (

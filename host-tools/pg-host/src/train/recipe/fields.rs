@@ -1,5 +1,6 @@
 //! The keys of a recipe, section by section.
-use crate::model::{GateGroup, Readout};
+use crate::model::{GateGroup, ModelKind, Readout};
+use crate::train::lstm::Arithmetic;
 use serde::{Deserialize, Serialize};
 
 /// What the recurrent layer computes once it is quantised.
@@ -25,6 +26,26 @@ impl Mode {
             Self::Uniform => "uniform",
             Self::FixedThreshold => "fixed-threshold",
             Self::Pg => "pg",
+        }
+    }
+
+    /// Arithmetic after the float epochs.
+    #[must_use]
+    pub(in crate::train) fn arithmetic(self) -> Arithmetic {
+        match self {
+            Self::Float => Arithmetic::Float,
+            Self::Uniform => Arithmetic::Uniform,
+            Self::FixedThreshold | Self::Pg => Arithmetic::Gated,
+        }
+    }
+
+    /// What an exporter needs to know of the arithmetic.
+    #[must_use]
+    pub fn kind(self) -> ModelKind {
+        match self {
+            Self::Float => ModelKind::Float,
+            Self::Uniform => ModelKind::Uniform,
+            Self::FixedThreshold | Self::Pg => ModelKind::Gated,
         }
     }
 }

@@ -45,22 +45,9 @@ impl Recipe {
         toml::to_string(self).context("cannot write the recipe as TOML")
     }
 
-    /// Arithmetic after the float epochs.
-    pub fn arithmetic(&self) -> Arithmetic {
-        match self.mode {
-            Mode::Float => Arithmetic::Float,
-            Mode::Uniform => Arithmetic::Uniform,
-            Mode::FixedThreshold | Mode::Pg => Arithmetic::Gated,
-        }
-    }
-
     /// What an exporter needs to know of the arithmetic.
     pub fn kind(&self) -> ModelKind {
-        match self.arithmetic() {
-            Arithmetic::Float => ModelKind::Float,
-            Arithmetic::Uniform => ModelKind::Uniform,
-            Arithmetic::Gated => ModelKind::Gated,
-        }
+        self.mode.kind()
     }
 
     /// This recipe with the float epochs of `other`: everything that only the
@@ -99,7 +86,7 @@ impl Recipe {
     /// The layer during the float epochs (`quantised = false`) or after them.
     pub fn spec(&self, quantised: bool) -> LstmSpec {
         let arithmetic = if quantised {
-            self.arithmetic()
+            self.mode.arithmetic()
         } else {
             Arithmetic::Float
         };

@@ -1,4 +1,6 @@
 //! Ranges of a recipe's values; an error names the key and what to use.
+use super::fields::Mode;
+use crate::model::GateGroup;
 use anyhow::{Result, ensure};
 
 /// From 0 to 1.
@@ -35,6 +37,29 @@ pub(in crate::train) fn bits(activation: u8, msb: u8, weight: u8) -> Result<()> 
     ensure!(
         matches!(weight, 4 | 8),
         "model.weight_bits = {weight}: use 4 or 8"
+    );
+    Ok(())
+}
+
+/// Epochs of the floating-point and of the quantised part.
+pub(in crate::train) fn epochs(mode: Mode, float: usize, quantised: usize) -> Result<()> {
+    ensure!(
+        float + quantised > 0,
+        "training.float_epochs and training.quantised_epochs are both 0: nothing to train"
+    );
+    ensure!(
+        mode == Mode::Float || quantised > 0,
+        "training.quantised_epochs = 0: only mode = \"float\" can do without"
+    );
+    Ok(())
+}
+
+/// Hidden units, of which some open their gates together.
+pub(in crate::train) fn units(hidden: usize, group: GateGroup) -> Result<()> {
+    let units = group.units().unwrap_or(1);
+    ensure!(
+        hidden.is_multiple_of(units),
+        "gate.group covers {units} units: use a model.hidden that is a multiple of it, not {hidden}"
     );
     Ok(())
 }

@@ -6,7 +6,6 @@ mod run_state;
 mod start;
 mod update;
 
-pub use resume::checkpoint_path;
 pub use run_state::Trainer;
 
 use super::corpus::Examples;
@@ -26,8 +25,7 @@ impl Trainer<'_> {
         let progress = Progress::new(total, "training", self.options.quiet);
         progress.set(self.step);
         while self.step < total {
-            let enough = self.options.stop_after.is_some_and(|n| self.step >= n);
-            if self.stopping() || enough {
+            if self.options.stops_at(self.step) {
                 self.checkpoint()?;
                 return Ok(false);
             }

@@ -1,5 +1,4 @@
 //! The start of a run.
-use super::resume::checkpoint_path;
 use super::run_state::Trainer;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::corpus::{Corpus, Reservoir};
@@ -25,13 +24,11 @@ impl<'a> Trainer<'a> {
         recipe: &'a Recipe,
         corpus: &'a Corpus,
     ) -> Result<Self> {
-        let path = checkpoint_path(options);
+        let path = options.checkpoint_path();
         let found = Checkpoint::load(&path)?;
-        ensure!(
-            options.resume || found.is_none(),
-            "{} holds an unfinished run; continue it with --resume, or choose another output directory, or remove it",
-            path.display()
-        );
+        if found.is_some() {
+            options.ensure_resume()?;
+        }
         let (found, source) = match (&options.float_from, found) {
             (Some(from), None) => {
                 let classes = corpus.labels().len();

@@ -41,7 +41,7 @@ mod inner;
 #[path = "plain.rs"]
 mod inner;
 
-use super::dots::Rows;
+use super::dots::{Rows, filled};
 use crate::kernels::batch::Batch;
 use crate::kernels::{Changes, Plane, add_sums};
 use crate::layout::Target;
@@ -132,12 +132,6 @@ pub fn update(rows: &[u32], plane: &Plane<'_>, list: &[u16], shift: u8, values: 
     if !rest.is_empty() && inner::update(&rows, plane, &[group], shift, values) == 0 {
         one(group, rest.len(), values);
     }
-}
-
-/// A row or two, filled up with the first.
-fn filled(rest: &[u16]) -> [u16; TOGETHER] {
-    let first = rest.first().copied().unwrap_or(0);
-    core::array::from_fn(|k| rest.get(k).copied().unwrap_or(first))
 }
 
 /// The matrix and the words of the plane, if both are whole.

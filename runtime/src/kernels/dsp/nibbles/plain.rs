@@ -3,8 +3,7 @@
 
 use super::{ACCUMULATORS, Rows, TOGETHER};
 use crate::kernels::batch::{Batch, NIBBLES};
-use crate::kernels::dsp::inner::{lanes, word};
-use crate::quant::{round_shift, saturate_i16};
+use crate::kernels::dsp::inner::{lanes, update_groups, word};
 
 /// See `asm/dots.rs`.
 pub fn plane(digits: &[[u32; 2]], words: &mut [[u32; 4]]) -> u32 {
@@ -112,18 +111,7 @@ pub fn update(
     shift: u8,
     values: &mut [i16],
 ) -> usize {
-    for (done, &group) in list.iter().enumerate() {
-        let mut products = [[0; TOGETHER]];
-        let before = group.map(|row| values.get(usize::from(row)).copied());
-        if before.contains(&None) || sums(rows, plane, &[group], &mut products) == 0 {
-            return done;
-        }
-        let results = before.into_iter().flatten().zip(products[0]);
-        for (row, (before, sum)) in group.into_iter().zip(results) {
-            if let Some(value) = values.get_mut(usize::from(row)) {
-                *value = saturate_i16(i32::from(before) + round_shift(sum, shift));
-            }
-        }
-    }
-    list.len()
+    update_groups(list, shift, values, |group, products| {
+        sums(rows, plane, group, products)
+    })
 }

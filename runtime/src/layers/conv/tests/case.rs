@@ -2,6 +2,7 @@
 
 use crate::gate::GateKind;
 use crate::layers::conv::Residual;
+use crate::layers::numbers::Numbers;
 use crate::layers::{Shape, View, Window};
 use crate::quant::{Requant, Split};
 use proptest::prelude::*;
@@ -31,29 +32,17 @@ pub struct Case {
     pub residual_codes: Vec<i8>,
 }
 
-/// Numbers by a fixed rule from a seed: shrinking the shape is what helps.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self, low: i64, high: i64) -> i64 {
-        self.0 = (self.0)
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        low + ((self.0 >> 33) as i64).rem_euclid(high - low + 1)
-    }
-
-    /// Mostly small, often zero, sometimes an extreme.
-    fn code(&mut self, (low, high): (i16, i16)) -> i8 {
-        let (low, high) = (i64::from(low), i64::from(high));
-        let value = match self.next(0, 5) {
-            0 => high,
-            1 => low,
-            2 => self.next(low, high),
-            3 => self.next(low, high) / 4,
-            _ => 0,
-        };
-        value as i8
-    }
+/// Mostly small, often zero, sometimes an extreme.
+fn code(n: &mut Numbers, (low, high): (i16, i16)) -> i8 {
+    let (low, high) = (i64::from(low), i64::from(high));
+    let value = match n.next(0, 5) {
+        0 => high,
+        1 => low,
+        2 => n.next(low, high),
+        3 => n.next(low, high) / 4,
+        _ => 0,
+    };
+    value as i8
 }
 
 prop_compose! {
@@ -124,7 +113,7 @@ prop_compose! {
             _ => None,
         };
         let codes = (0..input.shape.len())
-            .map(|_| all.unwrap_or_else(|| n.code(split.range())))
+            .map(|_| all.unwrap_or_else(|| code(&mut n, split.range())))
             .collect();
         let residual = (residual > 0).then(|| {
             let in_place = residual == 1;

@@ -17,7 +17,6 @@ use crate::train::options::TrainOptions;
 use anyhow::{Context, Result, ensure};
 use burn::tensor::{Device, Tensor};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// A run in progress.
@@ -85,14 +84,9 @@ impl<'a> Trainer<'a> {
             started: Instant::now(),
             saved: Instant::now(),
         };
-        let path = trainer.checkpoint_path();
+        let path = options.checkpoint_path();
         if let Some(found) = Checkpoint::load(&path)? {
-            ensure!(
-                options.resume,
-                "{} holds an unfinished run; continue it with --resume, or choose another output \
-                 directory, or remove it",
-                path.display()
-            );
+            options.ensure_resume()?;
             trainer.restore(found).with_context(|| {
                 format!(
                     "{} cannot be continued; resume with the recipe and the data it was started \
@@ -121,8 +115,7 @@ impl<'a> Trainer<'a> {
         let total = self.total();
         let mut progress = Progress::new(total, self.step, self.options.quiet);
         while self.step < total {
-            let enough = self.options.stop_after.is_some_and(|n| self.step >= n);
-            if self.options.stop.load(Ordering::Relaxed) || enough {
+            if self.options.stops_at(self.step) {
                 self.checkpoint()?;
                 return Ok(false);
             }

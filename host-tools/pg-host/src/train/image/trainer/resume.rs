@@ -3,7 +3,6 @@ use super::{Trainer, host};
 use crate::train::image::checkpoint::{Checkpoint, Meta};
 use crate::train::image::optimiser::tensor;
 use anyhow::{Result, ensure};
-use std::path::PathBuf;
 use std::time::Instant;
 
 impl Trainer<'_> {
@@ -32,11 +31,6 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// Where the unfinished run is kept.
-    pub fn checkpoint_path(&self) -> PathBuf {
-        self.options.out_dir.join("checkpoint.safetensors")
-    }
-
     /// Replaces the checkpoint.
     pub(super) fn checkpoint(&mut self) -> Result<()> {
         let checkpoint = Checkpoint {
@@ -54,6 +48,6 @@ impl Trainer<'_> {
             tracked: self.tracked.clone(),
         };
         self.saved = Instant::now();
-        checkpoint.save(&self.checkpoint_path())
+        checkpoint.save(&self.options.checkpoint_path())
     }
 }

@@ -1,8 +1,7 @@
 //! The range of every value of a recipe.
 use super::fields::LanguageRecipe;
 use crate::model::GateTest;
-use crate::train::recipe::Mode;
-use crate::train::recipe::range::{bits, positive, whole};
+use crate::train::recipe::range::{bits, epochs, positive, units, whole};
 use anyhow::{Result, ensure};
 
 impl LanguageRecipe {
@@ -30,12 +29,7 @@ impl LanguageRecipe {
             ensure!(v.is_finite(), "{name} = {v}: use a number");
         }
         positive("gate.alpha", g.alpha.into())?;
-        let units = g.group.units().unwrap_or(1);
-        ensure!(
-            m.hidden.is_multiple_of(units),
-            "gate.group covers {units} units: use a model.hidden that is a multiple of it, not {}",
-            m.hidden
-        );
+        units(m.hidden, g.group)?;
         for (name, v) in [
             ("pressure.temporal", self.pressure.temporal),
             ("pressure.temporal_float", self.pressure.temporal_float),
@@ -44,14 +38,7 @@ impl LanguageRecipe {
         }
         whole("training.batch", t.batch, 1, 4096)?;
         whole("training.unroll", t.unroll, 1, 4096)?;
-        ensure!(
-            t.float_epochs + t.quantised_epochs > 0,
-            "training.float_epochs and training.quantised_epochs are both 0: nothing to train"
-        );
-        ensure!(
-            self.mode == Mode::Float || t.quantised_epochs > 0,
-            "training.quantised_epochs = 0: only mode = \"float\" can do without"
-        );
+        epochs(self.mode, t.float_epochs, t.quantised_epochs)?;
         for (name, v) in [
             ("training.learning_rate", t.learning_rate),
             (

@@ -6,7 +6,7 @@ pub use fields::{Gate, LanguageRecipe, Model, Text, Training, Validation};
 
 use crate::model::ModelKind;
 use crate::train::lstm::{Arithmetic, LstmSpec};
-use crate::train::recipe::{Mode, Pressure, overridden};
+use crate::train::recipe::{Pressure, overridden};
 use anyhow::{Context, Result};
 
 /// The built-in recipe by name.
@@ -47,19 +47,7 @@ impl LanguageRecipe {
 
     /// What an exporter needs to know of the arithmetic.
     pub fn kind(&self) -> ModelKind {
-        match self.arithmetic() {
-            Arithmetic::Float => ModelKind::Float,
-            Arithmetic::Uniform => ModelKind::Uniform,
-            Arithmetic::Gated => ModelKind::Gated,
-        }
-    }
-
-    fn arithmetic(&self) -> Arithmetic {
-        match self.mode {
-            Mode::Float => Arithmetic::Float,
-            Mode::Uniform => Arithmetic::Uniform,
-            Mode::FixedThreshold | Mode::Pg => Arithmetic::Gated,
-        }
+        self.mode.kind()
     }
 
     /// This recipe with the float epochs of `other`: everything that only the
@@ -96,7 +84,7 @@ impl LanguageRecipe {
             inputs: m.embedding,
             hidden: m.hidden,
             arithmetic: if quantised {
-                self.arithmetic()
+                self.mode.arithmetic()
             } else {
                 Arithmetic::Float
             },

@@ -3,8 +3,6 @@ mod evaluate;
 mod resume;
 mod update;
 
-pub use resume::checkpoint_path;
-
 use super::batches::Batches;
 use super::checkpoint::Checkpoint;
 use super::network::{Network, State};
@@ -17,7 +15,6 @@ use crate::language::Corpus;
 use crate::language::model::LanguageMetrics;
 use crate::train::options::{Backend, TrainOptions};
 use anyhow::{Context, Result, ensure};
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// A run in progress.
@@ -76,15 +73,10 @@ impl<'a> Trainer<'a> {
             started: Instant::now(),
             saved: Instant::now(),
         };
-        let path = checkpoint_path(options);
+        let path = options.checkpoint_path();
         let found = match (Checkpoint::load(&path)?, &options.float_from) {
             (Some(found), _) => {
-                ensure!(
-                    options.resume,
-                    "{} holds an unfinished run; continue it with --resume, or choose another \
-                     output directory, or remove it",
-                    path.display()
-                );
+                options.ensure_resume()?;
                 Some((found, path))
             }
             (None, Some(from)) => Some((trainer.float_part(from)?, from.clone())),
@@ -140,8 +132,7 @@ impl<'a> Trainer<'a> {
         let (total, per_epoch) = (self.total(), self.batches.per_epoch());
         let mut progress = Progress::new(total, self.step, self.options.quiet);
         while self.step < total {
-            let enough = self.options.stop_after.is_some_and(|n| self.step >= n);
-            if self.options.stop.load(Ordering::Relaxed) || enough {
+            if self.options.stops_at(self.step) {
                 self.checkpoint()?;
                 return Ok(false);
             }

@@ -1,42 +1,22 @@
 //! Keeping a run, and going on from what was kept.
 use super::Trainer;
+use crate::train::checkpoint::{ensure_float_part, float_part};
 use crate::train::language::checkpoint::{Checkpoint, Meta};
 use crate::train::language::recipe::LanguageRecipe;
 use crate::train::language::values::Values;
-use crate::train::options::TrainOptions;
-use crate::train::recipe::Mode;
-use anyhow::{Context, Result, ensure};
-use std::path::{Path, PathBuf};
+use anyhow::{Result, ensure};
+use std::path::Path;
 use std::time::Instant;
-
-/// Where a run leaves the end of its floating-point part.
-const FLOAT_CHECKPOINT: &str = "float.safetensors";
-
-/// Where the unfinished run is kept.
-pub fn checkpoint_path(options: &TrainOptions) -> PathBuf {
-    options.out_dir.join("checkpoint.safetensors")
-}
 
 impl Trainer<'_> {
     /// The end of the floating-point part of the run in `from`, whose recipe
     /// may differ in what only the quantised epochs read: no step before them
     /// depends on it.
     pub(super) fn float_part(&self, from: &Path) -> Result<Checkpoint> {
-        let path = from.join(FLOAT_CHECKPOINT);
-        let mut found = Checkpoint::load(&path)?.with_context(|| {
-            format!(
-                "{} does not exist: it is written when a run with quantised epochs reaches them",
-                path.display()
-            )
-        })?;
+        let mut found = float_part(from, Checkpoint::load)?;
         let of = LanguageRecipe::parse(&found.meta.recipe)?;
         let same = self.recipe.with_float_epochs_of(&of) == *self.recipe;
-        ensure!(
-            same && self.recipe.mode != Mode::Float,
-            "the run in {} differs in what its float epochs read, or this one is not quantised: \
-             train it in full",
-            from.display()
-        );
+        ensure_float_part(from, same, self.recipe.mode)?;
         found.meta.recipe = self.recipe.to_toml()?;
         // Thresholds are still as they start.
         found.values.threshold.clone_from(&self.values.threshold);
@@ -73,15 +53,14 @@ impl Trainer<'_> {
 
     /// Replaces the checkpoint.
     pub(super) fn checkpoint(&mut self) -> Result<()> {
-        self.snapshot()?.save(&checkpoint_path(self.options))?;
+        self.snapshot()?.save(&self.options.checkpoint_path())?;
         self.saved = Instant::now();
         Ok(())
     }
 
-    /// Keeps the end of the floating-point part, for [`TrainOptions::float_from`].
+    /// Keeps the end of the floating-point part, for [`float_from`](crate::train::TrainOptions::float_from).
     pub(super) fn keep_float_part(&self) -> Result<()> {
-        let path = self.options.out_dir.join(FLOAT_CHECKPOINT);
-        self.snapshot()?.save(&path)
+        self.snapshot()?.save(&self.options.float_path())
     }
 
     /// Everything the run needs to go on from here.
