@@ -71,6 +71,8 @@ pub(in crate::train) struct Steps {
     total: u64,
     smooth: Option<f64>,
     lines: Instant,
+    last: Instant,
+    durations: Vec<Duration>,
 }
 
 impl Steps {
@@ -86,12 +88,16 @@ impl Steps {
             total,
             smooth: None,
             lines: Instant::now(),
+            last: Instant::now(),
+            durations: Vec::new(),
         }
     }
 
     /// Moves to `position` after a step, whose loss enters the smoothed one with
     /// weight `share`; `text` puts that in words.
     pub fn step(&mut self, position: u64, loss: f64, share: f64, text: impl Fn(f64) -> String) {
+        self.durations.push(self.last.elapsed());
+        self.last = Instant::now();
         let smooth = self.smooth.map_or(loss, |s| s + share * (loss - s));
         self.smooth = Some(smooth);
         let text = text(smooth);
@@ -110,9 +116,15 @@ impl Steps {
         }
     }
 
-    /// Removes the bar.
-    pub fn finish(&self) {
+    /// Removes the bar and says what a step took: the median, which neither the
+    /// first steps nor evaluations between steps move.
+    pub fn finish(&mut self) {
         self.bar.finish_and_clear();
+        self.durations.sort_unstable();
+        if let Some(median) = self.durations.get(self.durations.len() / 2) {
+            let (steps, median) = (self.durations.len(), 1e3 * median.as_secs_f64());
+            self.say(|| format!("{steps} steps, median {median:.1} ms"));
+        }
     }
 }
 

@@ -40,8 +40,8 @@ impl Progress {
         });
     }
 
-    /// Removes the bar.
-    pub fn finish(&self) {
+    /// Removes the bar and says what a step took.
+    pub fn finish(&mut self) {
         self.steps.finish();
     }
 }

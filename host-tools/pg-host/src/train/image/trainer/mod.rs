@@ -117,6 +117,7 @@ impl<'a> Trainer<'a> {
         while self.step < total {
             if self.options.stops_at(self.step) {
                 self.checkpoint()?;
+                progress.finish();
                 return Ok(false);
             }
             let loss = self.update()?;

@@ -134,6 +134,7 @@ impl<'a> Trainer<'a> {
         while self.step < total {
             if self.options.stops_at(self.step) {
                 self.checkpoint()?;
+                progress.finish();
                 return Ok(false);
             }
             let (quantised, step) = self.part();
