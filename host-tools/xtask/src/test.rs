@@ -148,6 +148,10 @@ fn host() -> Result<()> {
 fn emulators() -> Result<()> {
     let pictures = ["test", "--locked", "--release", "-p", "pg-tests", "--test"];
     run_cargo(&[&pictures[..], &["pictures", "--", "--ignored"]].concat())?;
+    show(&mut pg_host([
+        "verify",
+        "models/cifar10-resnet20/resnet20.pgi",
+    ]))?;
     show(&mut pg_host(["verify", "models/kws/kws.pgi"]))?;
     for (name, option, value) in [("one-copy", "--copies", "one"), ("open", "--gates", "open")] {
         let image = &format!("target/{name}.pgi");
