@@ -1,5 +1,6 @@
 //! Models made at random, for the tests that cross crates.
 
+pub mod flash;
 pub mod pictures;
 
 use pg_host::image::{

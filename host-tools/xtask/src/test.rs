@@ -93,7 +93,13 @@ fn lints() -> Result<()> {
     )?;
     show(
         cargo()
-            .args(["test", "--locked", "-p", "pg-app"])
+            .args(["test", "--locked", "-p", "pg-app", "-p", "pg-slots"])
+            .current_dir("firmware"),
+    )?;
+    show(
+        cargo()
+            .args(["clippy", "--locked", "-p", "pg-slots", "--all-targets"])
+            .args(["--features", "signature,defmt", "--", "-D", "warnings"])
             .current_dir("firmware"),
     )?;
     for folder in board_folders()? {
