@@ -63,7 +63,7 @@ pub use patch::{Patch, Run};
 use super::{Kernels, Selected};
 use crate::layout::Target;
 use crate::quant::Split;
-use outputs::{Decided, Levels, Rows, Scale};
+use outputs::{Addend, Decided, Levels, Mixed, Rows, Scale};
 
 /// Sums of 16-bit lanes are exact up to here.
 const LANE: u32 = i16::MAX as u32;
@@ -158,5 +158,20 @@ pub trait ConvKernels: Kernels {
         codes: (&mut [i8], usize),
     ) {
         outputs::codes(scales, sums, rows, range, codes);
+    }
+
+    /// Writes the codes of the listed outputs of a panel, in sixteenths of a code
+    /// as their scales have them, and what is added to them. Where one of them is
+    /// not there, none is written.
+    #[inline(always)]
+    fn added_codes(
+        scales: &[Scale],
+        sums: (&[i32], u8),
+        rows: &Rows,
+        range: (i32, i32),
+        mixed: Mixed<'_>,
+        addend: &Addend,
+    ) {
+        outputs::added_codes(scales, sums, rows, range, mixed, addend);
     }
 }

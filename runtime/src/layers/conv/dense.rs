@@ -3,6 +3,9 @@
 use super::ConvConfig;
 use super::output::Writer;
 use crate::arena::take;
+use crate::kernels::Selected;
+use crate::kernels::conv::MOST_ROWS;
+use crate::kernels::conv::outputs::{Decided, Scale};
 use crate::layers::operand::Operand;
 use crate::layout::WeightBits;
 use crate::probe::LayerCounts;
@@ -69,6 +72,7 @@ pub(super) fn run(
             Operand::take(&mut scratch, WeightBits::Eight, columns, most),
         )
     });
+    let mut scales = Scales::of(config, 0);
     let shape = config.output.shape;
     for y in 0..shape.height {
         for x in 0..shape.width {
@@ -82,7 +86,7 @@ pub(super) fn run(
             }
             operand.set(patch, most, config.row_sum);
             let upper = second.as_ref().map(|(_, operand)| operand);
-            outputs(config, (&operand, upper), (y, x), writer);
+            outputs(config, &mut scales, (&operand, upper), (y, x), writer);
         }
     }
     let pixels = (shape.height * shape.width) as u32;
@@ -98,10 +102,31 @@ pub(super) fn run(
     }
 }
 
+/// The scales of a block of outputs. They are on the stack: images state how much
+/// scratch their layers need, and scales were never counted.
+struct Scales {
+    first: usize,
+    scales: [Scale; BLOCK],
+}
+
+impl Scales {
+    /// Of the outputs from `first` on.
+    fn of(config: &ConvConfig<'_>, first: usize) -> Self {
+        let mut scales = [Scale::default(); BLOCK];
+        let bias = config.bias.get(first..).unwrap_or(&[]);
+        let requant = config.requant.get(first..).unwrap_or(&[]);
+        for (scale, (&bias, &requant)) in scales.iter_mut().zip(bias.iter().zip(requant)) {
+            *scale = Scale::new(bias, requant);
+        }
+        Self { first, scales }
+    }
+}
+
 /// The outputs of a pixel from its patch, or from the lower and the upper half
 /// of its codes.
 fn outputs(
     config: &ConvConfig<'_>,
+    scales: &mut Scales,
     (lower, upper): (&Operand<'_>, Option<&Operand<'_>>),
     at: (usize, usize),
     writer: &mut Writer<'_, '_>,
@@ -109,25 +134,32 @@ fn outputs(
     let rows = config.weights.row_words.unwrap_or(&[]);
     for (block, bias) in config.bias.chunks(BLOCK).enumerate() {
         let first = block * BLOCK;
+        if scales.first != first {
+            *scales = Scales::of(config, first);
+        }
         let list: [u16; BLOCK] = core::array::from_fn(|k| (first + k) as u16);
         let list = list.get(..bias.len()).unwrap_or(&[]);
-        let mut z = [0; BLOCK];
-        lower.dots(rows, list, &mut z);
+        let mut sums = [0; BLOCK];
+        lower.dots(rows, list, &mut sums);
         if let Some(upper) = upper {
-            let mut sums = [0; BLOCK];
-            upper.dots(rows, list, &mut sums);
-            for (z, sum) in z.iter_mut().zip(sums) {
-                *z = z.wrapping_add(sum << HALF);
+            let mut more = [0; BLOCK];
+            upper.dots(rows, list, &mut more);
+            for (sum, more) in sums.iter_mut().zip(more) {
+                *sum = sum.wrapping_add(more << HALF);
             }
         }
-        for (z, &bias) in z.iter_mut().zip(bias) {
-            *z = z.wrapping_add(bias);
-        }
-        let z = z.get(..bias.len()).unwrap_or(&[]);
+        let sums = sums.get(..bias.len()).unwrap_or(&[]);
         if writer.shows() {
-            writer.show(at, first, z, z, u64::MAX);
+            for (channel, (&sum, &bias)) in (first..).zip(sums.iter().zip(bias)) {
+                let z = [sum.wrapping_add(bias)];
+                writer.show(at, channel, &z, &z, 1);
+            }
         }
-        writer.write(at, first, z);
+        let parts = scales.scales.chunks(MOST_ROWS).zip(sums.chunks(MOST_ROWS));
+        for (first, (scales, sums)) in (first..).step_by(MOST_ROWS).zip(parts) {
+            let decided = Decided::all_open(sums.len());
+            writer.codes::<Selected>(at, first, scales, (sums, 0), &decided);
+        }
     }
 }
 

@@ -153,6 +153,19 @@ impl Decided {
         live: Rows::NONE,
     };
 
+    /// So many rows, all open.
+    #[must_use]
+    pub fn all_open(count: usize) -> Self {
+        let open = Rows {
+            rows: core::array::from_fn(|row| row as u8),
+            count: count.min(MOST_ROWS),
+        };
+        Self {
+            open,
+            live: Rows::NONE,
+        }
+    }
+
     /// Finds the rows whose sums exceed their levels.
     #[inline(always)]
     pub fn find(&mut self, levels: Levels<'_>, sums: &[i32]) {
