@@ -191,6 +191,7 @@ fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
         window,
         split,
         row_sum: 127 * columns as u32,
+        reach: 127 * columns as u32,
         height,
     };
     let room = |rows: usize, g: &Geometry| {
@@ -223,6 +224,16 @@ fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
         let sums = weights.chunks_exact(columns);
         let sums = sums.map(|row| row.iter().map(|w| u32::from(w.unsigned_abs())).sum());
         geometry.row_sum = sums.max()?;
+        geometry.reach = geometry.row_sum;
+        if !split.signed() && source.below(4) > 0 {
+            let one_sided = |row: &[i8], sign: i32| {
+                let weights = row.iter().map(|&w| (i32::from(w) * sign).max(0) as u32);
+                weights.sum::<u32>()
+            };
+            let rows = weights.chunks_exact(columns);
+            let reach = rows.map(|row| one_sided(row, 1).max(one_sided(row, -1)));
+            geometry.reach = reach.max()?;
+        }
     }
     let (low, high) = split.range();
     let span = (high - low + 1) as usize;

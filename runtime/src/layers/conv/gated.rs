@@ -1,7 +1,7 @@
 //! Prediction pass over every output, update pass for those whose gate opens.
 
-use super::ConvConfig;
 use super::output::Writer;
+use super::{ConvConfig, reach};
 use crate::arena::{take, words_of};
 use crate::kernels::conv::outputs::{Decided, Level, Levels, PairLevel, Scale};
 use crate::kernels::conv::{ConvKernels, MOST_ROWS, RowLists, Windows, are_narrow};
@@ -74,7 +74,8 @@ pub(super) fn run<K: ConvKernels>(
     input: &[i8],
     writer: &mut Writer<'_, '_>,
 ) -> LayerCounts {
-    let geometry = config.geometry();
+    let mut geometry = config.geometry();
+    geometry.reach = reach::of(config);
     let Some(mut lists) = RowLists::take(&mut scratch, geometry) else {
         return LayerCounts::default();
     };

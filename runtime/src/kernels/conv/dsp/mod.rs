@@ -106,8 +106,7 @@ impl ConvKernels for Dsp {
         decided: &mut Decided,
     ) {
         if let Levels::Narrow(narrow) = levels
-            && let (Form::Planes(_), false, true) =
-                (patch.form(), patch.folds(), covers(panel, patch))
+            && let (Form::Planes(_), 0, true) = (patch.form(), patch.folds(), covers(panel, patch))
             && let (Some(narrow), Some(sums)) = (narrow.first_chunk(), sums.first_chunk_mut())
         {
             let masks = planes::panel(panel, patch, narrow, sums);
