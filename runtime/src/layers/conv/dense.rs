@@ -5,7 +5,7 @@ use super::output::Writer;
 use crate::arena::take;
 use crate::kernels::Selected;
 use crate::kernels::conv::MOST_ROWS;
-use crate::kernels::conv::outputs::{Decided, Scale};
+use crate::kernels::conv::outputs::{Rows, Scale};
 use crate::layers::operand::Operand;
 use crate::layout::WeightBits;
 use crate::probe::LayerCounts;
@@ -118,7 +118,7 @@ struct Block {
     /// Rows of the matrix, from that of the block's first output on.
     list: [u16; BLOCK],
     /// Rows of a part of the block.
-    all: Decided,
+    all: Rows,
 }
 
 impl Block {
@@ -136,7 +136,7 @@ impl Block {
             sums: [0; BLOCK],
             more: [0; BLOCK],
             list: core::array::from_fn(|k| k as u16),
-            all: Decided::all_open(MOST_ROWS),
+            all: Rows::first(MOST_ROWS),
         }
     }
 
@@ -171,8 +171,8 @@ impl Block {
         }
         let parts = self.scales.chunks(MOST_ROWS).zip(sums.chunks(MOST_ROWS));
         for (first, (scales, sums)) in (first..).step_by(MOST_ROWS).zip(parts) {
-            if self.all.open.list().len() != sums.len() {
-                self.all = Decided::all_open(sums.len());
+            if self.all.list().len() != sums.len() {
+                self.all = Rows::first(sums.len());
             }
             writer.codes::<Selected>(at, first, scales, (sums, 0), &self.all);
         }

@@ -2,7 +2,7 @@
 
 use super::{ConvConfig, ConvOutput, Residual, Visitor};
 use crate::kernels::conv::ConvKernels;
-use crate::kernels::conv::outputs::{Addend, Decided, Mixed, Scale};
+use crate::kernels::conv::outputs::{Addend, Mixed, Rows, Scale};
 
 /// Writes the outputs of a convolution.
 pub(super) struct Writer<'w, 'v> {
@@ -87,38 +87,49 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// Writes the codes of a panel's outputs from channel `first` on: those that
-    /// are open, whose sums are of whole codes, and those that are closed and
-    /// live, whose sums are of prediction digits and are multiplied by `2^shift`.
+    /// Writes the codes of the listed outputs of a panel, whose first is that of
+    /// channel `first`; their sums are multiplied by `2^shift` before.
     pub fn codes<K: ConvKernels>(
         &mut self,
         (y, x): (usize, usize),
         first: usize,
         scales: &[Scale],
-        (sums, shift): (&[i32], u8),
-        decided: &Decided,
+        sums: (&[i32], u8),
+        rows: &Rows,
     ) {
+        if rows.list().is_empty() {
+            return;
+        }
         let view = self.config.output;
         let range = (self.range.0.into(), self.range.1.into());
         let index = view.index(y, x, first);
         if let Some(residual) = &self.config.residual {
             let addend = residual.addend((y, x), first);
-            for (rows, shift) in [(&decided.live, shift), (&decided.open, 0)] {
-                let mixed = Mixed {
-                    residual: self.residual,
-                    output: self.output,
-                    index,
-                    step: view.step,
-                };
-                K::added_codes(scales, (sums, shift), rows, range, mixed, &addend);
-            }
+            self.added_codes::<K>(scales, sums, rows, index, &addend);
             return;
         }
-        let codes = self.output.get_mut(index..);
-        let codes = codes.unwrap_or(&mut []);
-        for (rows, shift) in [(&decided.live, shift), (&decided.open, 0)] {
-            K::codes(scales, (sums, shift), rows, range, (codes, view.step));
-        }
+        let codes = self.output.get_mut(index..).unwrap_or(&mut []);
+        K::codes(scales, sums, rows, range, (codes, view.step));
+    }
+
+    /// [`Self::codes`] with a residual, the first code being at `index`.
+    #[inline(never)] // Its needs would be [`Self::codes`]'s.
+    fn added_codes<K: ConvKernels>(
+        &mut self,
+        scales: &[Scale],
+        sums: (&[i32], u8),
+        rows: &Rows,
+        index: usize,
+        addend: &Addend,
+    ) {
+        let range = (self.range.0.into(), self.range.1.into());
+        let mixed = Mixed {
+            residual: self.residual,
+            output: self.output,
+            index,
+            step: self.config.output.step,
+        };
+        K::added_codes(scales, sums, rows, range, mixed, addend);
     }
 }
 

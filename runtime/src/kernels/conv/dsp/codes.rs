@@ -83,6 +83,7 @@ unsafe extern "C" fn walk(job: &Job) {
 }
 
 /// What [`walk_added`] works on.
+#[derive(Clone, Copy)]
 #[repr(C)]
 struct AddedJob {
     scales: *const Scale,
@@ -104,24 +105,15 @@ struct AddedJob {
 /// Largest shift of a product that leaves room for half a code.
 const MOST_SHIFT: u8 = 24;
 
-/// Whether [`added`] does it: neighbouring unsigned codes, with something
-/// unsigned added to all.
-pub(super) fn can_add(
-    rows: &Rows,
-    (low, high): (i32, i32),
-    mixed: &Mixed<'_>,
-    addend: &Addend,
-) -> bool {
-    let Addend { first, count, .. } = *addend;
-    let least = rows.list().first().map_or(0, |&row| usize::from(row));
+/// Whether [`added`] does it: neighbouring unsigned codes, with neighbouring
+/// unsigned ones added.
+pub(super) fn can_add((low, high): (i32, i32), mixed: &Mixed<'_>, addend: &Addend) -> bool {
     low == 0
         && (high as u32).wrapping_add(1).is_power_of_two()
         && mixed.step == 1
         && addend.step == 1
         && !addend.signed
         && addend.shift <= MOST_SHIFT
-        && first <= least
-        && rows.last() < first + count
 }
 
 /// See [`crate::kernels::conv::ConvKernels::added_codes`], where [`can_add`] holds.
@@ -133,8 +125,8 @@ pub(super) fn added(
     mixed: Mixed<'_>,
     addend: &Addend,
 ) {
-    let (last, rows) = (rows.last(), rows.list().as_ptr_range());
-    if rows.is_empty() || last >= scales.len().min(sums.len()) || !mixed.covers(last, addend) {
+    let (last, list) = (rows.last(), rows.list());
+    if last >= scales.len().min(sums.len()) || !mixed.covers(last, addend) {
         return;
     }
     let output = mixed.output.as_mut_ptr();
@@ -142,18 +134,33 @@ pub(super) fn added(
     let job = AddedJob {
         scales: scales.as_ptr(),
         sums: sums.as_ptr(),
-        row: rows.start,
+        row: list.as_ptr(),
         shift: (shift & 31).into(),
         factor: (u32::from(addend.mult) << 16) | u32::from(addend.shift),
         half: addend.half() + (1 << addend.shift << (FRACTION - 1)),
         codes: output.wrapping_add(mixed.index),
         added: map.wrapping_add(addend.index).wrapping_sub(addend.first),
         spare: (high as u32).leading_zeros() - 24,
-        rows_end: rows.end,
+        rows_end: list.as_ptr_range().end,
     };
-    // SAFETY: rows are in ascending order, there is one, and what the last one
-    // reads and writes is there.
-    unsafe { walk_added(&job) };
+    let is_added = |row: &u8| usize::from(*row).wrapping_sub(addend.first) < addend.count;
+    // Rows are in ascending order: if the first and the last are, all are.
+    if list.first().is_some_and(is_added) && is_added(&(last as u8)) {
+        // SAFETY: there is a row, and what the last one reads and writes is there.
+        unsafe { walk_added(&job) };
+        return;
+    }
+    for part in list.chunk_by(|a, b| is_added(a) == is_added(b)) {
+        let mut job = job;
+        (job.row, job.rows_end) = (part.as_ptr(), part.as_ptr_range().end);
+        if !part.iter().any(is_added) {
+            // Times 0, whatever is read: the codes that are written.
+            (job.factor, job.half) = (0, 1 << (FRACTION - 1));
+            job.added = job.codes;
+        }
+        // SAFETY: as above.
+        unsafe { walk_added(&job) };
+    }
 }
 
 /// [`Scale::apply`] of every row, and what is added to it. A code of fewer than 8

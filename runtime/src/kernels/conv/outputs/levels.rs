@@ -104,6 +104,15 @@ impl Rows {
         count: 0,
     };
 
+    /// The first `count` rows.
+    #[must_use]
+    pub fn first(count: usize) -> Self {
+        Self {
+            rows: core::array::from_fn(|row| row as u8),
+            count: count.min(MOST_ROWS),
+        }
+    }
+
     /// Appends a row, a later one than all before, if `keep`, without a branch.
     #[inline(always)]
     pub(in crate::kernels) fn push(&mut self, row: usize, keep: bool) {
@@ -152,19 +161,6 @@ impl Decided {
         open: Rows::NONE,
         live: Rows::NONE,
     };
-
-    /// So many rows, all open.
-    #[must_use]
-    pub fn all_open(count: usize) -> Self {
-        let open = Rows {
-            rows: core::array::from_fn(|row| row as u8),
-            count: count.min(MOST_ROWS),
-        };
-        Self {
-            open,
-            live: Rows::NONE,
-        }
-    }
 
     /// Finds the rows whose sums exceed their levels.
     #[inline(always)]
