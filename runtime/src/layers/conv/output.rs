@@ -102,34 +102,36 @@ impl Writer<'_, '_> {
         }
         let view = self.config.output;
         let range = (self.range.0.into(), self.range.1.into());
-        let index = view.index(y, x, first);
         if let Some(residual) = &self.config.residual {
-            let addend = residual.addend((y, x), first);
-            self.added_codes::<K>(scales, sums, rows, index, &addend);
+            self.added_codes::<K>((y, x), first, scales, sums, rows, residual);
             return;
         }
+        let index = view.index(y, x, first);
         let codes = self.output.get_mut(index..).unwrap_or(&mut []);
         K::codes(scales, sums, rows, range, (codes, view.step));
     }
 
-    /// [`Self::codes`] with a residual, the first code being at `index`.
+    /// [`Self::codes`] with a residual.
     #[inline(never)] // Its needs would be [`Self::codes`]'s.
     fn added_codes<K: ConvKernels>(
         &mut self,
+        (y, x): (usize, usize),
+        first: usize,
         scales: &[Scale],
         sums: (&[i32], u8),
         rows: &Rows,
-        index: usize,
-        addend: &Addend,
+        residual: &Residual,
     ) {
+        let view = self.config.output;
         let range = (self.range.0.into(), self.range.1.into());
         let mixed = Mixed {
             residual: self.residual,
             output: self.output,
-            index,
-            step: self.config.output.step,
+            index: view.index(y, x, first),
+            step: view.step,
         };
-        K::added_codes(scales, sums, rows, range, mixed, addend);
+        let addend = residual.addend((y, x), first);
+        K::added_codes(scales, sums, rows, range, mixed, &addend);
     }
 }
 

@@ -18,6 +18,7 @@ struct Job {
 }
 
 /// See [`crate::kernels::conv::ConvKernels::codes`]; codes are `0..=high`.
+#[inline(always)]
 pub(super) fn codes(
     scales: &[Scale],
     (sums, shift): (&[i32], u8),

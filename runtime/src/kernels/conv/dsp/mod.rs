@@ -107,6 +107,7 @@ impl ConvKernels for Dsp {
         }
     }
 
+    #[inline(always)]
     fn decide(
         panel: &[u32],
         patch: &Patch<'_>,
@@ -151,6 +152,7 @@ impl ConvKernels for Dsp {
         }
     }
 
+    #[inline(always)]
     fn codes(
         scales: &[Scale],
         sums: (&[i32], u8),

@@ -11,6 +11,7 @@ use core::arch::naked_asm;
 /// Sets the sums, and returns the rows that exceed their levels as [`walk`] does;
 /// `None` if there are no levels of the kind that the patch's sums have. The panel
 /// has the columns of the patch, which is of planes.
+#[inline(always)]
 pub(super) fn panel(
     panel: &[u32],
     patch: &Patch<'_>,
