@@ -12,13 +12,14 @@ const WORDS: usize = Target::Simd.panel() / 4;
 
 /// [`crate::kernels::conv::Geometry::reach`] of a layer with panels: with `A` the
 /// sum of a row's magnitudes and `S` that of its weights, those of one sign sum
-/// `(A + |S|) / 2` at most. Where half of the largest `A` alone exceeds what lanes of
-/// 16 bits hold, nothing is gained from the `S`, and they are not formed.
+/// `(A + |S|) / 2` at most. The `S` cost some cycles a word of weights: they are not
+/// formed unless five eighths of the largest `A` fit lanes of 16 bits, so that one
+/// `|S|` of a quarter of it does no harm.
 pub(super) fn of(config: &ConvConfig<'_>) -> u32 {
     let (split, row_sum) = (config.split, config.row_sum);
     let largest = split.largest_digit().max(split.largest_rest());
     let narrow = |reach: u32| largest.saturating_mul(reach) <= i16::MAX as u32;
-    if split.signed() || narrow(row_sum) || !narrow(row_sum / 2) {
+    if split.signed() || narrow(row_sum) || !narrow(row_sum.div_ceil(8).saturating_mul(5)) {
         return row_sum;
     }
     let target = config.weights.target();
