@@ -1,13 +1,13 @@
 //! Convolutions: the lists, and the sums of both passes over them.
 
 use super::source::Source;
-use super::{carve, ensure};
+use super::{carve, codes, ensure};
 use crate::arena::words_of;
-use crate::kernels::conv::outputs::{Decided, Level, Levels, PairLevel, Rows, Scale};
+use crate::kernels::conv::outputs::{Decided, Level, Levels, PairLevel};
 use crate::kernels::conv::{ConvKernels, Geometry, RowLists, are_narrow};
 use crate::layers::{Shape, View, Window};
 use crate::layout::WeightBits;
-use crate::quant::{Requant, Split};
+use crate::quant::Split;
 use zerocopy::IntoBytes;
 
 /// A convolution that failed, for [`check`] with a buffer of the same length.
@@ -73,43 +73,8 @@ fn shapes(source: &mut Source, most: usize) -> (View, Window) {
     (view, window)
 }
 
-/// Codes of random sums of some rows against [`Requant::apply`].
-fn codes<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Option<()> {
-    let height = K::TARGET.panel();
-    let scales: &mut [Scale] = carve(&mut scratch, height)?;
-    let sums: &mut [i32] = carve(&mut scratch, height)?;
-    let step = 1 + source.below(3);
-    let got: &mut [i8] = carve(&mut scratch, height * step)?;
-    let want: &mut [i8] = carve(&mut scratch, height * step)?;
-    got.fill(0);
-    want.fill(0);
-    let bits = 2 + source.below(7) as u8;
-    let (low, high) = Split::new(bits, 1, source.below(2) == 0)?.range();
-    let shift = source.below(4) as u8;
-    let (bias, largest) = (source.below(4000) as i32 - 2000, 1 << source.below(24));
-    let mut rows = Rows::NONE;
-    for (row, (scale, sum)) in scales.iter_mut().zip(&mut *sums).enumerate() {
-        let requant = Requant {
-            mult: (1 << 14) + source.below(1 << 14) as u16,
-            pre: source.below(12) as u8,
-            post: source.below(31) as u8,
-        };
-        *scale = Scale::new(bias, requant);
-        *sum = source.below(2 * largest) as i32 - largest as i32;
-        let listed = source.below(2) == 0;
-        rows.push(row, listed);
-        let code = requant.apply((*sum << shift) + bias).clamp(low, high);
-        if listed {
-            *want.get_mut(row * step)? = code as i8;
-        }
-    }
-    let range = (low.into(), high.into());
-    K::codes(scales, (sums, shift), &rows, range, (got, step));
-    ensure(got == want)
-}
-
 fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Option<()> {
-    codes::<K>(source, scratch)?;
+    codes::check::<K>(source, scratch)?;
     let height = K::TARGET.panel();
     let split = split(source)?;
     // A panel takes up to half of the buffer.
@@ -122,6 +87,7 @@ fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
         window,
         split,
         row_sum: 127 * columns as u32,
+        reach: 127 * columns as u32,
         height,
     };
     let room = |rows: usize, g: &Geometry| {
@@ -154,6 +120,16 @@ fn random<K: ConvKernels>(source: &mut Source, mut scratch: &mut [u32]) -> Optio
         let sums = weights.chunks_exact(columns);
         let sums = sums.map(|row| row.iter().map(|w| u32::from(w.unsigned_abs())).sum());
         geometry.row_sum = sums.max()?;
+        geometry.reach = geometry.row_sum;
+        if !split.signed() && source.below(4) > 0 {
+            let one_sided = |row: &[i8], sign: i32| {
+                let weights = row.iter().map(|&w| (i32::from(w) * sign).max(0) as u32);
+                weights.sum::<u32>()
+            };
+            let rows = weights.chunks_exact(columns);
+            let reach = rows.map(|row| one_sided(row, 1).max(one_sided(row, -1)));
+            geometry.reach = reach.max()?;
+        }
     }
     let (low, high) = split.range();
     let span = (high - low + 1) as usize;

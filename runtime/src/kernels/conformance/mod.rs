@@ -7,6 +7,8 @@
 //! seeds from proptest, `firmware/conformance` on every emulated core.
 
 #[cfg(feature = "conv")]
+mod codes;
+#[cfg(feature = "conv")]
 pub mod conv;
 mod elementwise;
 mod predict;

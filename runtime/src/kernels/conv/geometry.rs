@@ -20,6 +20,10 @@ pub struct Geometry {
     pub split: Split,
     /// Largest `sum |w|` of a row of the matrix.
     pub row_sum: u32,
+    /// How far digits of one sign, none beyond 1, take the sum of a row from 0:
+    /// the sum of its weights of one sign, or a larger number. Where digits have
+    /// both signs, [`Self::row_sum`].
+    pub reach: u32,
     /// Bytes of a column in a panel, a power of two.
     pub height: usize,
 }

@@ -7,12 +7,15 @@ use crate::arena::take;
 use core::marker::PhantomData;
 use zerocopy::IntoBytes;
 
-/// Whether sums of 16-bit lanes hold, and the most weighted entries of one.
-const fn lanes(largest: u32, row_sum: u32) -> (bool, usize) {
-    if largest.saturating_mul(row_sum) <= LANE {
-        return (true, usize::MAX);
+/// The planes that lanes of 16 bits sum together before they are folded, 0 if that
+/// is all of them, and the most weighted entries of one.
+const fn lanes(largest: u32, reach: u32) -> (u32, usize) {
+    if largest.saturating_mul(reach) <= LANE {
+        return (0, usize::MAX);
     }
-    (false, (LANE / (127 * largest)) as usize)
+    let two_of_three = largest == 7 && reach.saturating_mul(3) <= LANE;
+    let planes = if two_of_three { 2 } else { 1 };
+    (planes, (LANE / (127 * largest)) as usize)
 }
 
 /// The lists of the rows under a window, in a ring: row y of the map has place
@@ -116,7 +119,7 @@ impl<'s> RowLists<'s> {
         let applied = rows.filter_map(|(place, _)| self.applied.get(place)).sum();
         let (form, split) = (geometry.form(), geometry.split);
         let patch = |first: usize, form: Form, largest: u32| {
-            let (narrow, limit) = lanes(largest, geometry.row_sum);
+            let (folds, limit) = lanes(largest, geometry.reach);
             let starts = self.starts.get(first..first + form.lists() * kernel);
             let starts = starts.unwrap_or(&[]).as_ptr_range();
             Patch {
@@ -127,7 +130,7 @@ impl<'s> RowLists<'s> {
                 from: 0,
                 to: 0,
                 left: 0,
-                folds: u32::from(!narrow),
+                folds,
                 form,
                 columns: geometry.columns(),
                 limit,

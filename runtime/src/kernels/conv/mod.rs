@@ -23,13 +23,16 @@
 //!
 //! Kernels may sum in lanes of 16 bits, modulo 2^16. That is exact in the end
 //! where the sum itself lies within ±32767, whatever it was on the way.
-//! With `R` the largest `sum |w|` of a row and `L` the largest digit:
+//! With `R` the largest `sum |w|` of a row, `L` the largest digit, and `T` the
+//! largest sum of a row's weights of one sign, which is about half of R and bounds
+//! what digits without a sign sum (`T = R` for signed ones, [`Geometry::reach`]):
 //!
-//! - Planes where `L R <= 32767`: all planes together need one fold into 32
+//! - Planes where `L T <= 32767`: all planes together need one fold into 32
 //!   bits, at the end. Otherwise, where `R <= 32767`, every plane is folded by
-//!   itself: its digits are 0 and 1, so its sum is at most R. Where not even
-//!   that holds, the form is weighted.
-//! - Weighted where `L R <= 32767`: one fold at the end. Otherwise after
+//!   itself: its digits are 0 and 1, so its sum is at most T; of three planes the
+//!   upper two together where `3 T <= 32767`. Where R is larger, the form is
+//!   weighted.
+//! - Weighted where `L T <= 32767`: one fold at the end. Otherwise after
 //!   `32767 / (127 L)` entries ([`Patch::limit`]), two or more since `L <= 127`.
 //!
 //! Sums of 32 bits are below `2^16 columns * 127 * 127 < 2^30`.
@@ -63,7 +66,7 @@ pub use patch::{Patch, Run};
 use super::{Kernels, Selected};
 use crate::layout::Target;
 use crate::quant::Split;
-use outputs::{Decided, Levels, Rows, Scale};
+use outputs::{Addend, Decided, Levels, Mixed, Rows, Scale};
 
 /// Sums of 16-bit lanes are exact up to here.
 const LANE: u32 = i16::MAX as u32;
@@ -111,7 +114,7 @@ pub const MOST_ROWS: usize = Selected::TARGET.panel();
 pub fn are_narrow(target: Target, geometry: &Geometry) -> bool {
     target == Target::Dsp
         && matches!(geometry.form(), Form::Planes(_))
-        && (geometry.split.largest_digit()).saturating_mul(geometry.row_sum) <= LANE
+        && (geometry.split.largest_digit()).saturating_mul(geometry.reach) <= LANE
 }
 
 /// The operations of convolutions.
@@ -158,5 +161,20 @@ pub trait ConvKernels: Kernels {
         codes: (&mut [i8], usize),
     ) {
         outputs::codes(scales, sums, rows, range, codes);
+    }
+
+    /// Writes the codes of the listed outputs of a panel, in sixteenths of a code
+    /// as their scales have them, and what is added to them. Where one of them is
+    /// not there, none is written.
+    #[inline(always)]
+    fn added_codes(
+        scales: &[Scale],
+        sums: (&[i32], u8),
+        rows: &Rows,
+        range: (i32, i32),
+        mixed: Mixed<'_>,
+        addend: &Addend,
+    ) {
+        outputs::added_codes(scales, sums, rows, range, mixed, addend);
     }
 }

@@ -49,7 +49,7 @@ pub struct Patch<'p> {
     pub(super) to: usize,
     /// Bytes of the panel left of the window.
     pub(super) left: u32,
-    /// Whether every plane must be folded by itself.
+    /// See [`Self::folds`].
     pub(super) folds: u32,
     pub(super) form: Form,
     pub(super) columns: usize,
@@ -60,12 +60,18 @@ pub struct Patch<'p> {
 impl<'p> Patch<'p> {
     /// The patch's planes, that of the highest bit first.
     pub fn split(&self) -> impl Iterator<Item = Self> {
+        self.parts(1)
+    }
+
+    /// So many of the highest planes together, then one by one.
+    pub fn parts(&self, mut planes: usize) -> impl Iterator<Item = Self> {
         let mut starts = self.starts;
         let whole = *self;
         core::iter::from_fn(move || {
             let first = starts;
             (first != whole.starts_end).then(|| {
-                starts = first.wrapping_byte_add(whole.plane);
+                starts = first.wrapping_byte_add(whole.plane * planes);
+                planes = 1;
                 Self {
                     starts: first,
                     starts_end: starts,
@@ -117,10 +123,12 @@ impl<'p> Patch<'p> {
         self.columns
     }
 
-    /// Whether every plane must be folded by itself.
+    /// How many of the highest planes lanes of 16 bits sum together before they are
+    /// folded, one or two; all others are folded one by one. 0 if none must be
+    /// folded before the end.
     #[must_use]
-    pub const fn folds(&self) -> bool {
-        self.folds != 0
+    pub const fn folds(&self) -> u32 {
+        self.folds
     }
 
     /// Weighted entries that 16-bit lanes may sum.

@@ -36,18 +36,18 @@ pub(super) fn scan(geometry: &Geometry, place: usize, row: Row<'_>, store: &mut 
 
 /// The lists of a row as they grow. Single fields, not arrays, which the compiler
 /// would keep in memory.
-struct Lists<const P: usize> {
+pub(super) struct Lists<const P: usize> {
     /// Ends of the planes' lists, that of bit 0 first; of digits, if there are none.
-    hb: *mut u32,
-    hb1: *mut u32,
-    hb2: *mut u32,
+    pub(super) hb: *mut u32,
+    pub(super) hb1: *mut u32,
+    pub(super) hb2: *mut u32,
     /// End of the list of the remaining bits.
-    lb: *mut u32,
+    pub(super) lb: *mut u32,
     /// The first list's index at this pixel; the others follow at equal distances.
-    index: *mut u32,
-    distance: usize,
-    store: *mut u32,
-    split: Split,
+    pub(super) index: *mut u32,
+    pub(super) distance: usize,
+    pub(super) store: *mut u32,
+    pub(super) split: Split,
     /// From the offset of a column to twice its number.
     halves: u32,
 }
@@ -160,6 +160,19 @@ unsafe fn walk<const P: usize>(
     };
     let fours = step == 1 && (first | channels | shape.channels).is_multiple_of(4);
     let words = <[u32]>::ref_from_bytes(row.codes).ok().filter(|_| fours);
+    #[cfg(pg_isa = "dsp")]
+    if let (Some(words), 1..) = (words, P) {
+        let row = super::dsp::scan::Row {
+            words,
+            pixel: shape.channels / 4,
+            first: first / 4,
+            count: channels / 4,
+        };
+        // SAFETY: every list has room for an entry of each code, and every index
+        // for a mark at each pixel and one after the last; pixels are whole words.
+        unsafe { super::dsp::scan::planes::<P>(&mut lists, &row) };
+        return;
+    }
     let mut offset = 0;
     // Whole words, if the map starts on one.
     if let Some(mut words) = words {

@@ -114,6 +114,7 @@ impl ConvConfig<'_> {
             window: self.window,
             split: self.split,
             row_sum: self.row_sum,
+            reach: self.row_sum,
             height: self.weights.target().panel(),
         }
     }

@@ -3,6 +3,9 @@
 use super::ConvConfig;
 use super::output::Writer;
 use crate::arena::take;
+use crate::kernels::Selected;
+use crate::kernels::conv::MOST_ROWS;
+use crate::kernels::conv::outputs::{Rows, Scale};
 use crate::layers::operand::Operand;
 use crate::layout::WeightBits;
 use crate::probe::LayerCounts;
@@ -69,6 +72,7 @@ pub(super) fn run(
             Operand::take(&mut scratch, WeightBits::Eight, columns, most),
         )
     });
+    let mut block = Block::new(config, 0);
     let shape = config.output.shape;
     for y in 0..shape.height {
         for x in 0..shape.width {
@@ -82,7 +86,12 @@ pub(super) fn run(
             }
             operand.set(patch, most, config.row_sum);
             let upper = second.as_ref().map(|(_, operand)| operand);
-            outputs(config, (&operand, upper), (y, x), writer);
+            for first in (0..config.output.channels).step_by(BLOCK) {
+                if block.first != first {
+                    block = Block::new(config, first);
+                }
+                block.run(config, (&operand, upper), (y, x), writer);
+            }
         }
     }
     let pixels = (shape.height * shape.width) as u32;
@@ -98,36 +107,75 @@ pub(super) fn run(
     }
 }
 
-/// The outputs of a pixel from its patch, or from the lower and the upper half
-/// of its codes.
-fn outputs(
-    config: &ConvConfig<'_>,
-    (lower, upper): (&Operand<'_>, Option<&Operand<'_>>),
-    at: (usize, usize),
-    writer: &mut Writer<'_, '_>,
-) {
-    let rows = config.weights.row_words.unwrap_or(&[]);
-    for (block, bias) in config.bias.chunks(BLOCK).enumerate() {
-        let first = block * BLOCK;
-        let list: [u16; BLOCK] = core::array::from_fn(|k| (first + k) as u16);
-        let list = list.get(..bias.len()).unwrap_or(&[]);
-        let mut z = [0; BLOCK];
-        lower.dots(rows, list, &mut z);
+/// The outputs of a block: which they are, and their sums. On the stack: images
+/// state how much scratch their layers need.
+struct Block {
+    first: usize,
+    scales: [Scale; BLOCK],
+    sums: [i32; BLOCK],
+    /// Those of a second operand.
+    more: [i32; BLOCK],
+    /// Rows of the matrix, from that of the block's first output on.
+    list: [u16; BLOCK],
+    /// Rows of a part of the block.
+    all: Rows,
+}
+
+impl Block {
+    /// The outputs from `first` on.
+    fn new(config: &ConvConfig<'_>, first: usize) -> Self {
+        let mut scales = [Scale::default(); BLOCK];
+        let bias = config.bias.get(first..).unwrap_or(&[]);
+        let requant = config.requant.get(first..).unwrap_or(&[]);
+        for (scale, (&bias, &requant)) in scales.iter_mut().zip(bias.iter().zip(requant)) {
+            *scale = Scale::new(bias, requant);
+        }
+        Self {
+            first,
+            scales,
+            sums: [0; BLOCK],
+            more: [0; BLOCK],
+            list: core::array::from_fn(|k| k as u16),
+            all: Rows::first(MOST_ROWS),
+        }
+    }
+
+    /// The outputs of a pixel from its patch, or from the lower and the upper half
+    /// of its codes.
+    fn run(
+        &mut self,
+        config: &ConvConfig<'_>,
+        (lower, upper): (&Operand<'_>, Option<&Operand<'_>>),
+        at: (usize, usize),
+        writer: &mut Writer<'_, '_>,
+    ) {
+        let first = self.first;
+        let rows = config.weights.row_words.unwrap_or(&[]);
+        let rows = rows.get(first * stored(config) / 4..).unwrap_or(&[]);
+        let bias = config.bias.get(first..).unwrap_or(&[]);
+        let count = bias.len().min(BLOCK);
+        let list = self.list.get(..count).unwrap_or(&[]);
+        lower.dots(rows, list, &mut self.sums);
         if let Some(upper) = upper {
-            let mut sums = [0; BLOCK];
-            upper.dots(rows, list, &mut sums);
-            for (z, sum) in z.iter_mut().zip(sums) {
-                *z = z.wrapping_add(sum << HALF);
+            upper.dots(rows, list, &mut self.more);
+            for (sum, more) in self.sums.iter_mut().zip(&self.more) {
+                *sum = sum.wrapping_add(more << HALF);
             }
         }
-        for (z, &bias) in z.iter_mut().zip(bias) {
-            *z = z.wrapping_add(bias);
-        }
-        let z = z.get(..bias.len()).unwrap_or(&[]);
+        let sums = self.sums.get(..count).unwrap_or(&[]);
         if writer.shows() {
-            writer.show(at, first, z, z, u64::MAX);
+            for (channel, (&sum, &bias)) in (first..).zip(sums.iter().zip(bias)) {
+                let z = [sum.wrapping_add(bias)];
+                writer.show(at, channel, &z, &z, 1);
+            }
         }
-        writer.write(at, first, z);
+        let parts = self.scales.chunks(MOST_ROWS).zip(sums.chunks(MOST_ROWS));
+        for (first, (scales, sums)) in (first..).step_by(MOST_ROWS).zip(parts) {
+            if self.all.list().len() != sums.len() {
+                self.all = Rows::first(sums.len());
+            }
+            writer.codes::<Selected>(at, first, scales, (sums, 0), &self.all);
+        }
     }
 }
 
@@ -153,15 +201,16 @@ fn gather(config: &ConvConfig<'_>, input: &[i8], (y, x): (usize, usize), patch: 
         };
         let before = (pixels.start as isize - left) as usize * view.channels;
         let count = pixels.len() * view.channels;
-        row.get_mut(..before).unwrap_or(&mut []).fill(0);
-        row.get_mut(before + count..).unwrap_or(&mut []).fill(0);
+        if count < row.len() {
+            row.fill(0);
+        }
         let Some(inside) = row.get_mut(before..before + count) else {
             continue;
         };
         let from = view.shape.pixel(source, pixels.start);
         if whole {
             if let Some(codes) = input.get(from..from + count) {
-                inside.copy_from_slice(codes);
+                copy(inside, codes);
             }
             continue;
         }
@@ -180,4 +229,27 @@ fn gather(config: &ConvConfig<'_>, input: &[i8], (y, x): (usize, usize), patch: 
 fn clip(first: isize, count: usize, edge: usize) -> core::ops::Range<usize> {
     let clip = |at: isize| at.clamp(0, edge as isize) as usize;
     clip(first)..clip(first + count as isize)
+}
+
+/// Copies a few codes, of which there are as many in either slice. A call of
+/// `memcpy` takes longer than the copy, and a loop over single steps would become
+/// one.
+#[inline(always)]
+fn copy(mut to: &mut [u8], mut from: &[u8]) {
+    while part::<4>(&mut to, &mut from) && part::<4>(&mut to, &mut from) {}
+    part::<2>(&mut to, &mut from);
+    part::<1>(&mut to, &mut from);
+}
+
+/// Copies N codes if there are as many left.
+#[inline(always)]
+fn part<const N: usize>(to: &mut &mut [u8], from: &mut &[u8]) -> bool {
+    let (Some((codes, rest)), true) = (from.split_first_chunk::<N>(), to.len() >= N) else {
+        return false;
+    };
+    if let Some((places, more)) = core::mem::take(to).split_first_chunk_mut::<N>() {
+        *places = *codes;
+        (*from, *to) = (rest, more);
+    }
+    true
 }

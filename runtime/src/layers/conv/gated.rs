@@ -1,14 +1,17 @@
 //! Prediction pass over every output, update pass for those whose gate opens.
 
-use super::ConvConfig;
 use super::output::Writer;
+use super::{ConvConfig, reach};
 use crate::arena::{take, words_of};
-use crate::kernels::conv::outputs::{Decided, Level, Levels, PairLevel, Scale};
+use crate::kernels::conv::outputs::{Decided, Level, Levels, PairLevel, Rows, Scale};
 use crate::kernels::conv::{ConvKernels, MOST_ROWS, RowLists, Windows, are_narrow};
 use crate::probe::LayerCounts;
 
 /// What the outputs of a layer are decided and scaled by.
 struct Tables<'t> {
+    /// Whether every output's code must be computed, those with a residual and
+    /// signed ones. No row lives then but those that open.
+    all: bool,
     wide: &'t [Level],
     narrow: &'t [PairLevel],
     scales: &'t [Scale],
@@ -29,8 +32,7 @@ pub(super) const fn words(config: &ConvConfig<'_>) -> usize {
 }
 
 impl<'t> Tables<'t> {
-    /// Computes the tables. Outputs with a residual, or with signed codes, have
-    /// no code that need not be computed.
+    /// Computes the tables.
     fn take(words: &mut &'t mut [u32], config: &ConvConfig<'_>) -> Self {
         let all = config.output_signed || config.residual.is_some();
         let shift = config.split.shift();
@@ -46,13 +48,12 @@ impl<'t> Tables<'t> {
                 .gate
                 .threshold(channel)
                 .map_or(i64::MIN / 2, i64::from);
-            let zero = if all {
-                i64::MIN / 2
-            } else {
-                Level::zero(requant)
-            };
             level.open = Level::above(threshold, bias, shift);
-            level.live = Level::above(zero, bias, shift).min(level.open);
+            level.live = if all {
+                level.open
+            } else {
+                Level::above(Level::zero(requant), bias, shift).min(level.open)
+            };
             *scale = Scale::new(bias, requant);
         }
         let (pairs, _) = wide.as_chunks();
@@ -60,6 +61,7 @@ impl<'t> Tables<'t> {
             *narrow = PairLevel::of(pair);
         }
         Self {
+            all,
             wide,
             narrow,
             scales,
@@ -74,7 +76,8 @@ pub(super) fn run<K: ConvKernels>(
     input: &[i8],
     writer: &mut Writer<'_, '_>,
 ) -> LayerCounts {
-    let geometry = config.geometry();
+    let mut geometry = config.geometry();
+    geometry.reach = reach::of(config);
     let Some(mut lists) = RowLists::take(&mut scratch, geometry) else {
         return LayerCounts::default();
     };
@@ -87,6 +90,7 @@ pub(super) fn run<K: ConvKernels>(
         sums: [0; MOST_ROWS],
         update: [0; MOST_ROWS],
         decided: Decided::NONE,
+        every: Rows::NONE,
     };
     writer.clear();
     let window = config.window;
@@ -134,6 +138,8 @@ struct Layer<'l> {
     /// What the update pass adds to them.
     update: [i32; MOST_ROWS],
     decided: Decided,
+    /// All rows of a panel, where every output has a code.
+    every: Rows,
 }
 
 impl Layer<'_> {
@@ -166,8 +172,15 @@ impl Layer<'_> {
                 decided.group(self.config.group, count);
             }
             let predicted = writer.shows().then_some(*sums);
-            if !decided.open.list().is_empty() {
+            let all = self.tables.all;
+            if all {
+                self.sums.iter_mut().for_each(|sum| *sum <<= shift & 31);
+            }
+            if !self.decided.open.list().is_empty() {
                 self.update::<K>(panel, windows);
+            }
+            if all && self.every.list().len() != count {
+                self.every = Rows::first(count);
             }
             let (sums, decided) = (&self.sums, &self.decided);
             if let Some(predicted) = predicted {
@@ -175,7 +188,12 @@ impl Layer<'_> {
                 let predicted = predicted.get(..count).unwrap_or(&[]);
                 writer.show_sums(at, first, (predicted, sums), shift, open);
             }
-            writer.codes::<K>(at, first, of_panel, (sums, shift), decided);
+            if all {
+                writer.codes::<K>(at, first, of_panel, (sums, 0), &self.every);
+            } else {
+                writer.codes::<K>(at, first, of_panel, (sums, shift), &decided.live);
+                writer.codes::<K>(at, first, of_panel, (sums, 0), &decided.open);
+            }
             first += height;
             if scales.is_empty() {
                 break;
@@ -184,13 +202,16 @@ impl Layer<'_> {
     }
 
     /// The update pass of a panel's open outputs: makes their sums of prediction
-    /// digits sums of whole codes.
+    /// digits, multiplied by `2^shift` already where all have a code, sums of whole
+    /// codes.
     fn update<K: ConvKernels>(&mut self, panel: &[u32], windows: &Windows<'_>) {
         let shift = self.config.split.shift();
         let open = self.decided.open.list();
-        for &row in open {
-            if let Some(sum) = self.sums.get_mut(usize::from(row)) {
-                *sum <<= shift & 31;
+        if !self.tables.all {
+            for &row in open {
+                if let Some(sum) = self.sums.get_mut(usize::from(row)) {
+                    *sum <<= shift & 31;
+                }
             }
         }
         self.counts.open += open.len() as u32;

@@ -16,6 +16,7 @@ mod config;
 mod dense;
 mod gated;
 mod output;
+mod reach;
 
 #[cfg(test)]
 mod tests;

@@ -2,27 +2,38 @@
 
 use super::{HEIGHT, run};
 use crate::kernels::conv::Patch;
-use crate::kernels::conv::outputs::PairLevel;
+use crate::kernels::conv::outputs::Levels;
+#[cfg(doc)]
+use crate::kernels::conv::outputs::{Level, PairLevel};
 use crate::kernels::dsp::dsp;
 use core::arch::naked_asm;
 
-/// Sets the sums, and returns the rows that exceed their levels as [`walk`] does.
-/// The panel has the columns of the patch, which is of planes.
+/// Sets the sums, and returns the rows that exceed their levels as [`walk`] does;
+/// `None` if there are no levels of the kind that the patch's sums have. The panel
+/// has the columns of the patch, which is of planes.
+#[inline(always)]
 pub(super) fn panel(
     panel: &[u32],
     patch: &Patch<'_>,
-    levels: &[PairLevel; HEIGHT / 2],
+    levels: Levels<'_>,
     sums: &mut [i32; HEIGHT],
-) -> u32 {
+) -> Option<u32> {
+    let levels = match levels {
+        Levels::Narrow(narrow) if patch.folds() == 0 && narrow.len() >= HEIGHT / 2 => {
+            narrow.as_ptr().cast()
+        }
+        Levels::Wide(wide) if patch.folds() != 0 && wide.len() >= HEIGHT => wide.as_ptr().cast(),
+        _ => return None,
+    };
     // SAFETY: a patch's entries are offsets of columns in a panel of its size, which
-    // this one has, and the sums are those of a panel.
-    unsafe { walk(patch, panel.as_ptr(), sums, levels) }
+    // this one has, the sums are those of a panel, and so are the levels.
+    Some(unsafe { walk(patch, panel.as_ptr(), sums, levels) })
 }
 
 /// Sets the 16 sums of a panel: those of each plane's runs, added up by
 /// Horner's rule in lanes of 16 bits, or, where the patch folds, in the sums
-/// themselves. Returns the rows that open in the lower
-/// half, those that live in the upper one; without meaning where the patch folds.
+/// themselves. Returns the rows that open in the lower half, those that live in the
+/// upper one.
 ///
 /// The lanes are r4 to r11, two rows each; r0 is the place in the list, lr the
 /// column of offset 0, r12 the column. The loop over 16 columns is written out
@@ -30,13 +41,14 @@ pub(super) fn panel(
 ///
 /// # Safety
 ///
-/// The panel has the columns of the patch, which is of planes.
+/// The panel has the columns of the patch, which is of planes. Levels are of all rows
+/// of a panel: [`Level`] where the patch folds, [`PairLevel`] where it does not.
 #[unsafe(naked)]
 unsafe extern "C" fn walk(
     patch: &Patch<'_>,
     panel: *const u32,
     sums: &mut [i32; HEIGHT],
-    levels: &[PairLevel; HEIGHT / 2],
+    levels: *const u32,
 ) -> u32 {
     naked_asm!(
         dsp!(),
@@ -93,8 +105,8 @@ unsafe extern "C" fn walk(
         "PG_LEVEL r2, r1, \\sums",
         "PG_LEVEL r3, r4, \\sums",
         ".endm",
-        // sp: see PG_RUN; end of the list, end of the plane, patch, a word unused;
-        // sums, levels.
+        // sp: see PG_RUN; end of the list, end of the plane, patch, planes until a
+        // fold or 0; sums, levels.
         "push {{r2-r11, lr}}",
         "sub sp, #36",
         "str r0, [sp, #28]",
@@ -109,6 +121,7 @@ unsafe extern "C" fn walk(
         "mov r11, #0",
         "ldr r0, [sp, #28]",
         "ldr r0, [r0, #28]",
+        "str r0, [sp, #32]",
         "cbz r0, 1f",
         "ldr r0, [sp, #36]",
         "stm r0!, {{r4-r11}}",
@@ -150,12 +163,17 @@ unsafe extern "C" fn walk(
         "cmp r12, r0",
         "bne.w 2b",
         "ldr r1, [sp, #28]",
-        "ldrd r2, r3, [r1, #24]",
+        "ldr r3, [sp, #32]",
         "ldr r1, [r1, #8]",
-        "cmp r3, #0",
-        "bne.w 7f",
+        "cbz r3, 9f",
+        "subs r3, #1",
+        "beq.w 7f",
+        "str r3, [sp, #32]",
+        "b 10f",
+        "9:",
         "cmp r12, r1",
         "beq.w 6f",
+        "10:",
         "sadd16 r4, r4, r4",
         "sadd16 r5, r5, r5",
         "sadd16 r6, r6, r6",
@@ -206,6 +224,24 @@ unsafe extern "C" fn walk(
         "ldr r1, [r1, #8]",
         "cmp r0, r1",
         "bne.w 1b",
+        "ldr r0, [sp, #36]",
+        "ldr r1, [sp, #40]",
+        ".rept 4",
+        "ldm r0!, {{r4-r7}}",
+        ".irp sum, r4, r5, r6, r7",
+        "ldrd r8, r9, [r1], #8",
+        "subs r8, r8, \\sum",
+        "subs r9, r9, \\sum",
+        "adds r8, r8, r8",
+        "adcs r2, r2",
+        "adds r9, r9, r9",
+        "adcs r3, r3",
+        ".endr",
+        ".endr",
+        // Row 0 is the highest bit.
+        "rbit r2, r2",
+        "rbit r3, r3",
+        "pkhtb r0, r3, r2, asr #16",
         "b.w 8b",
         ".purgem PG_AIM",
         ".purgem PG_RUN",

@@ -104,6 +104,15 @@ impl Rows {
         count: 0,
     };
 
+    /// The first `count` rows.
+    #[must_use]
+    pub fn first(count: usize) -> Self {
+        Self {
+            rows: core::array::from_fn(|row| row as u8),
+            count: count.min(MOST_ROWS),
+        }
+    }
+
     /// Appends a row, a later one than all before, if `keep`, without a branch.
     #[inline(always)]
     pub(in crate::kernels) fn push(&mut self, row: usize, keep: bool) {

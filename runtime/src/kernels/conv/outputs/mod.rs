@@ -11,9 +11,13 @@
 //! so that an output that stays closed and whose code is 0, which most are, costs
 //! a comparison and neither bias nor multiplication.
 
+mod addend;
 mod levels;
 mod scale;
 
+#[cfg(pg_isa = "dsp")]
+pub(super) use addend::FRACTION;
+pub use addend::{Addend, Mixed, added_codes};
 pub use levels::{Decided, Level, Levels, PairLevel, Rows};
 pub use scale::{Scale, codes};
 

@@ -115,16 +115,16 @@ fn panel(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32]) {
 
 fn planes(layout: Layout, panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; HEIGHT]) {
     let mut lanes = Lanes::ZERO;
-    if !patch.folds() {
+    if patch.folds() == 0 {
         // SAFETY: the panel has the columns of the patch, in which all offsets are.
         let digits = unsafe { walk(layout, &mut lanes.0, panel, patch) };
         lanes.fold(layout, digits, 0, sums);
         return;
     }
     *sums = [0; HEIGHT];
-    for plane in patch.split() {
+    for part in patch.parts(patch.folds() as usize) {
         // SAFETY: as above.
-        let digits = unsafe { walk(layout, &mut lanes.0, panel, &plane) };
+        let digits = unsafe { walk(layout, &mut lanes.0, panel, &part) };
         lanes.fold(layout, digits, 2, sums);
     }
 }

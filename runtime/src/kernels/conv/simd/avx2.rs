@@ -71,7 +71,7 @@ pub(super) fn panel(panel: &[u32], patch: &Patch<'_>, sums: &mut [i32; HEIGHT]) 
     };
     if matches!(patch.form(), Form::Planes(_)) {
         for plane in patch.split() {
-            if patch.folds() {
+            if patch.folds() != 0 {
                 lanes.fold(core::mem::take(&mut digits), sums);
                 sums.iter_mut().for_each(|sum| *sum *= 2);
             } else {
