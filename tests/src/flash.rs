@@ -4,6 +4,7 @@ use embedded_storage::nor_flash::{
     ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash, check_erase, check_read,
     check_write,
 };
+use pg_host::flash::Probe;
 use pg_slots::Mapped;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -167,5 +168,27 @@ impl<const W: usize, const E: usize> Mapped for SimulatedFlash<W, E> {
     fn mapped(&self, offset: u32, length: u32) -> Option<&[u8]> {
         let end = offset.checked_add(length)?;
         self.bytes().get(offset as usize..end as usize)
+    }
+}
+
+/// A debug probe on the flash: it erases the blocks that it writes to, and
+/// programs all of every block.
+impl<const W: usize, const E: usize> Probe for SimulatedFlash<W, E> {
+    fn word(&mut self, address: u32) -> anyhow::Result<u32> {
+        let mut bytes = [0; 4];
+        let read = self.read(address, &mut bytes);
+        read.map_err(|e| anyhow::anyhow!("{e:?}"))?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn program(&mut self, address: u32, bytes: &[u8]) -> anyhow::Result<()> {
+        for (block, bytes) in (address..).step_by(E).zip(bytes.chunks(E)) {
+            let mut whole = vec![0xFF; E];
+            whole[..bytes.len()].copy_from_slice(bytes);
+            let done = self.erase(block, block + E as u32);
+            let done = done.and_then(|()| self.write(block, &whole));
+            done.map_err(|e| anyhow::anyhow!("{e:?}"))?;
+        }
+        Ok(())
     }
 }

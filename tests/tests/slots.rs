@@ -1,7 +1,8 @@
 //! Updates of a model whose power is cut at every operation on the flash.
 
 use ed25519_dalek::{Signer, SigningKey};
-use pg_host::image::build;
+use pg_host::flash::{self, SlotImage};
+use pg_host::image::{ImageBytes, build, unpack};
 use pg_runtime::error::ImageError;
 use pg_runtime::image::Image;
 use pg_runtime::kernels::{Kernels, Selected};
@@ -46,7 +47,7 @@ where
     let active = slots.active().ok()?;
     let flash = slots.release();
     let bytes = flash
-        .mapped(active.offset, layout.room::<F>())
+        .mapped(active.offset, layout.room(F::WRITE_SIZE as u32))
         .expect("inside");
     let length = Image::parse_region(bytes).expect("accepted").total_bytes();
     Some(bytes[..length].to_vec())
@@ -141,7 +142,7 @@ fn updates_alternate() {
 fn what_cannot_be_accepted_is_named_and_changes_nothing() {
     let [old, new] = [1, 2].map(image);
     let (flash, layout) = layout::<4, 4096>(&old);
-    let room = layout.room::<SimulatedFlash<4, 4096>>();
+    let room = layout.room(4);
     let mut slots = Slots::new(flash, layout).expect("layout");
     let active = update(&mut slots, &old, 64).expect("old");
     let too_long = Error::TooLong {
@@ -251,4 +252,90 @@ fn where_a_key_is_asked_for_only_its_images_count() {
         .expect("layout")
         .signed_by(other.verifying_key());
     assert_eq!(slots.active(), Err(Error::Empty));
+}
+
+/// The keyword model that ships, and one that differs from it.
+fn keyword_images() -> [Vec<u8>; 2] {
+    let shipped = ImageBytes::read("../models/kws/kws.pgi".as_ref()).expect("image");
+    let mut spec = unpack(&shipped.image_of_any_target().expect("image"));
+    let mut images = || {
+        spec.labels.reverse();
+        let image = build(&spec, Selected::TARGET).expect("image");
+        image.as_bytes().to_vec()
+    };
+    [images(), images()]
+}
+
+/// A keyword image in the layout of this host, for the slots of the nRF52840.
+fn keyword_slots(image: &[u8]) -> SlotImage {
+    let (mut board, chip) = flash::find("nrf52840-dk").expect("board");
+    board.layout = Selected::TARGET;
+    SlotImage::new(ImageBytes::new(image), &board, &chip).expect("fits")
+}
+
+#[test]
+fn what_the_host_flashes_the_board_runs() {
+    const BLOCK: u32 = 4096;
+    let [old, new] = keyword_images();
+    let (board, _) = flash::find("nrf52840-dk").expect("board");
+    let layout = Layout {
+        start: board.model.address as u32,
+        slot: board.model.size as u32 / 2,
+    };
+    let blocks = (layout.start + 2 * layout.slot) / BLOCK;
+    let mut flash = SimulatedFlash::<4, 4096>::new(blocks as usize);
+    // The host's updates and the board's own alternate between the slots.
+    let first = keyword_slots(&old).flash(&mut flash).expect("flashed");
+    assert_eq!((first.slot, first.sequence), (Slot::A, 0));
+    assert!(running(&flash, layout).as_ref() == Some(&old));
+    let mut slots = Slots::new(flash, layout).expect("layout");
+    let second = update(&mut slots, &new, 256).expect("update");
+    assert_eq!((second.slot, second.sequence), (Slot::B, 1));
+    let whole = slots.release();
+    let third = keyword_slots(&old);
+    let operations = {
+        let mut flash = whole.clone();
+        flash.restart();
+        let flashed = third.flash(&mut flash).expect("flashed");
+        assert_eq!((flashed.slot, flashed.sequence), (Slot::A, 2));
+        assert!(running(&flash, layout).as_ref() == Some(&old));
+        flash.operations
+    };
+    // The probe is pulled all over the image, and everywhere in the last block.
+    let last = operations - 1 - (BLOCK / 4) as usize;
+    let step = if cfg!(debug_assertions) { 61 } else { 1 };
+    let cuts = (0..last).step_by(499 * step);
+    for cut in cuts.chain((last..operations).step_by(step)) {
+        let mut flash = whole.clone();
+        flash.restart();
+        flash.cut = Some((cut, Torn::AnyBits(cut as u64)));
+        third.flash(&mut flash).expect_err("cut");
+        flash.restart();
+        let found = running(&flash, layout).expect("a model");
+        assert!(
+            found == new || (cut + 1 == operations && found == old),
+            "{cut}"
+        );
+    }
+}
+
+#[test]
+fn images_that_no_board_can_use_are_refused() {
+    let (board, chip) = flash::find("nrf52840-dk").expect("board");
+    let long = Layout {
+        start: board.model.address as u32,
+        slot: board.model.size as u32 / 2,
+    };
+    let mut small = board.clone();
+    small.model.size = 2 * u64::from(chip.erase);
+    let shipped = ImageBytes::read("../models/kws/kws.pgi".as_ref()).expect("image");
+    assert!(shipped.as_bytes().len() < long.room(chip.write) as usize);
+    SlotImage::new(shipped.clone(), &board, &chip).expect("fits");
+    let error = SlotImage::new(shipped, &small, &chip).expect_err("too long");
+    assert!(error.to_string().contains("has room for 4028"), "{error}");
+    let pictures = ImageBytes::read("../models/cifar10-resnet20/resnet20.pgi".as_ref());
+    let error = SlotImage::new(pictures.expect("image"), &board, &chip).expect_err("no audio");
+    assert!(error.to_string().contains("no keyword model"), "{error}");
+    let error = flash::find("microbit").expect_err("emulated");
+    assert!(error.to_string().contains("nrf52840-dk"), "{error}");
 }

@@ -50,8 +50,8 @@ impl<'s, F: Mapped> Candidate<'s, F> {
     pub fn commit(self) -> Result<Active, Error<F::Error>> {
         let mut unit = [0xFF; UNIT];
         unit[..commit::BYTES as usize].copy_from_slice(&commit::word(self.sequence).to_le_bytes());
-        let at = self.slots.layout.commit::<F>(self.slot);
-        let unit = &unit[..commit_bytes::<F>() as usize];
+        let at = self.slots.layout.commit(self.slot, F::WRITE_SIZE as u32);
+        let unit = &unit[..commit_bytes(F::WRITE_SIZE as u32) as usize];
         (self.slots.flash.write(at, unit)).map_err(Error::Flash)?;
         Ok(Active {
             slot: self.slot,

@@ -4,6 +4,7 @@
 pub const BYTES: u32 = 4;
 
 /// The word of a sequence number: the number, and its complement above.
+#[must_use]
 pub const fn word(sequence: u16) -> u32 {
     (!sequence as u32) << 16 | sequence as u32
 }
@@ -14,6 +15,7 @@ pub const fn word(sequence: u16) -> u32 {
 /// A pair of bits, one of the number and its partner in the complement, starts
 /// as `11`, is programmed to `01` or `10`, and erased to `11` again. No pair of
 /// a valid word can be reached from another valid pair in one direction.
+#[must_use]
 pub const fn sequence(word: u32) -> Option<u16> {
     let (number, complement) = (word as u16, (word >> 16) as u16);
     if number == !complement {
@@ -25,6 +27,7 @@ pub const fn sequence(word: u32) -> Option<u16> {
 
 /// Whether `a` was given after `b`. Of two slots one is always the successor
 /// of the other, so the numbers may wrap around.
+#[must_use]
 pub const fn newer(a: u16, b: u16) -> bool {
     (a.wrapping_sub(b) as i16) > 0
 }

@@ -3,7 +3,6 @@
 use crate::error::Error;
 use crate::flash::Mapped;
 use crate::{SIGNATURE, commit};
-use embedded_storage::nor_flash::NorFlash;
 
 /// Largest write size of a flash, in bytes.
 pub const UNIT: usize = 64;
@@ -68,28 +67,26 @@ impl Layout {
         }
     }
 
-    /// Bytes of the largest image that fits a slot of a flash.
+    /// Bytes of the largest image that fits a slot of a flash with this write size.
     #[must_use]
-    pub const fn room<F: NorFlash>(&self) -> u32 {
-        self.slot - commit_bytes::<F>() - signature_bytes::<F>()
+    pub const fn room(&self, write: u32) -> u32 {
+        self.slot - commit_bytes(write) - (SIGNATURE as u32).next_multiple_of(write)
     }
 
     /// Offset of a slot's signature.
-    pub(crate) const fn signature<F: NorFlash>(&self, slot: Slot) -> u32 {
-        self.offset(slot) + self.room::<F>()
+    #[must_use]
+    pub const fn signature(&self, slot: Slot, write: u32) -> u32 {
+        self.offset(slot) + self.room(write)
     }
 
     /// Offset of a slot's commit word.
-    pub(crate) const fn commit<F: NorFlash>(&self, slot: Slot) -> u32 {
-        self.offset(slot) + self.slot - commit_bytes::<F>()
+    #[must_use]
+    pub const fn commit(&self, slot: Slot, write: u32) -> u32 {
+        self.offset(slot) + self.slot - commit_bytes(write)
     }
 }
 
 /// Bytes that a commit word is written with.
-pub const fn commit_bytes<F: NorFlash>() -> u32 {
-    commit::BYTES.next_multiple_of(F::WRITE_SIZE as u32)
-}
-
-const fn signature_bytes<F: NorFlash>() -> u32 {
-    (SIGNATURE as u32).next_multiple_of(F::WRITE_SIZE as u32)
+pub(crate) const fn commit_bytes(write: u32) -> u32 {
+    commit::BYTES.next_multiple_of(write)
 }

@@ -23,7 +23,7 @@
 #![no_std]
 
 mod candidate;
-mod commit;
+pub mod commit;
 mod error;
 mod flash;
 mod layout;

@@ -84,7 +84,7 @@ impl<F: Mapped> Slots<F> {
     ///
     /// [`Error::TooLong`] before anything is erased, [`Error::Flash`].
     pub fn update(&mut self, length: u32) -> Result<Update<'_, F>, Error<F::Error>> {
-        let room = self.layout.room::<F>();
+        let room = self.layout.room(F::WRITE_SIZE as u32);
         if length > room {
             return Err(Error::TooLong {
                 image: length,
@@ -105,9 +105,10 @@ impl<F: Mapped> Slots<F> {
 
     /// The valid commit word of a slot.
     fn committed(&self, slot: Slot) -> Option<Active> {
-        let bytes = self
-            .flash
-            .mapped(self.layout.commit::<F>(slot), commit::BYTES)?;
+        let bytes = self.flash.mapped(
+            self.layout.commit(slot, F::WRITE_SIZE as u32),
+            commit::BYTES,
+        )?;
         let word = u32::from_le_bytes(bytes.try_into().ok()?);
         Some(Active {
             slot,
@@ -123,16 +124,20 @@ impl<F: Mapped> Slots<F> {
         slot: Slot,
         length: Option<u32>,
     ) -> Result<Image<'_>, Error<F::Error>> {
-        let (offset, room) = (self.layout.offset(slot), self.layout.room::<F>());
+        let (offset, room) = (
+            self.layout.offset(slot),
+            self.layout.room(F::WRITE_SIZE as u32),
+        );
         let bytes = (self.flash.mapped(offset, length.unwrap_or(room))).ok_or(Error::Layout)?;
         let image = match length {
             Some(_) => Image::parse(bytes),
             None => Image::parse_region(bytes),
         }
         .map_err(Error::Image)?;
-        let signature = self
-            .flash
-            .mapped(self.layout.signature::<F>(slot), SIGNATURE as u32);
+        let signature = self.flash.mapped(
+            self.layout.signature(slot, F::WRITE_SIZE as u32),
+            SIGNATURE as u32,
+        );
         self.check_signature(&bytes[..image.total_bytes()], signature)?;
         Ok(image)
     }

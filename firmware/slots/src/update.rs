@@ -66,7 +66,7 @@ impl<'s, F: Mapped> Update<'s, F> {
     /// [`Error::Flash`].
     pub fn sign(&mut self, signature: &[u8; SIGNATURE]) -> Result<(), Error<F::Error>> {
         const { assert!(SIGNATURE == UNIT, "a signature fills units of every size") };
-        let at = self.slots.layout.signature::<F>(self.slot);
+        let at = self.slots.layout.signature(self.slot, F::WRITE_SIZE as u32);
         (self.slots.flash.write(at, signature)).map_err(Error::Flash)
     }
 

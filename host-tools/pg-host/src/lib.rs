@@ -7,6 +7,7 @@ pub mod data;
 pub mod emulator;
 pub mod eval;
 pub mod export;
+pub mod flash;
 pub mod fsio;
 pub mod image;
 pub mod inspect;

@@ -203,16 +203,20 @@ fn print_answers(image: &ImageBytes, result: &Verification, labels: &[String]) -
 
 /// Lists the boards.
 pub fn list() -> Result<()> {
-    for b in emulator::boards()? {
+    let devices = emulator::devices()?.into_iter();
+    let all = (emulator::boards()?.into_iter().map(|board| (board, None)))
+        .chain(devices.map(|(board, chip)| (board, Some(chip.name))));
+    for (b, chip) in all {
         println!(
-            "{:<21} {:<11} {:<28} {:<8} code {:>4} KB, model {:>4} KB, RAM {:>3} KB",
+            "{:<21} {:<11} {:<28} {:<8} code {:>4} KB, model {:>4} KB, RAM {:>3} KB, {}",
             b.name,
             b.core,
             b.target,
             b.input.to_string(),
             b.flash / 1024,
             b.model.size / 1024,
-            b.ram / 1024
+            b.ram / 1024,
+            chip.map_or("emulated".into(), |chip| format!("{chip}, two slots"))
         );
     }
     Ok(())

@@ -6,6 +6,7 @@ mod boards;
 mod conform;
 mod data;
 mod export;
+mod flash;
 mod measure;
 mod reproduce;
 #[cfg(feature = "train")]
@@ -55,6 +56,10 @@ enum Command {
     Bench(bench::Bench),
     /// List the boards.
     Boards,
+    /// Flash a board through its probe: firmware and model, or a model alone.
+    Flash(flash::Flash),
+    /// Print the log of a board that runs.
+    Monitor(flash::Monitor),
     /// Check, fetch or pack a data set.
     #[command(subcommand)]
     Data(data::Data),
@@ -86,6 +91,8 @@ pub fn run() -> Result<()> {
         Command::Bench(c) => c.run(),
         Command::Conform(c) => c.run(),
         Command::Boards => boards::list(),
+        Command::Flash(c) => c.run(),
+        Command::Monitor(c) => c.run(),
         Command::Data(c) => c.run(),
     }
 }

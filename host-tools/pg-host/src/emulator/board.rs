@@ -40,7 +40,19 @@ impl fmt::Display for Input {
     }
 }
 
-/// An emulated board, as `firmware/boards.toml` describes it.
+/// The chip of a board that is flashed through a probe.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chip {
+    /// Its name to probe-rs.
+    pub name: String,
+    /// Bytes of a block that its flash erases.
+    pub erase: u32,
+    /// Bytes that its flash writes at once.
+    pub write: u32,
+}
+
+/// A board, as `firmware/boards.toml` describes it: an emulated one, or one with a chip.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Board {
@@ -58,10 +70,15 @@ pub struct Board {
     /// Layout of the weights that the firmware reads.
     #[serde(deserialize_with = "layout", serialize_with = "layout_name")]
     pub layout: Target,
-    /// Emulator program.
+    /// Emulator program, of an emulated board.
+    #[serde(default)]
     pub qemu: String,
     /// Emulator arguments of this board.
+    #[serde(default)]
     pub args: Vec<String>,
+    /// Chip, of a board on a desk.
+    #[serde(default)]
+    pub chip: Option<Chip>,
     /// Bytes of flash for code.
     pub flash: u64,
     /// Budget of the runtime's code, bytes, if there is one.
@@ -74,7 +91,7 @@ pub struct Board {
     pub ram: u64,
     /// Bytes of stack.
     pub stack: u64,
-    /// Region of the model image.
+    /// Region of the model image; on a board with a chip, of both slots.
     pub model: ModelRegion,
 }
 
@@ -120,12 +137,8 @@ pub fn firmware_folder() -> Result<PathBuf> {
         .context("no firmware/boards.toml here or above: run this inside a checkout of the project")
 }
 
-/// All boards.
-///
-/// # Errors
-///
-/// If the table cannot be read.
-pub fn boards() -> Result<Vec<Board>> {
+/// Every board of the table.
+fn table() -> Result<Vec<Board>> {
     let path = firmware_folder()?.join("boards.toml");
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}", path.display()))?;
@@ -134,7 +147,29 @@ pub fn boards() -> Result<Vec<Board>> {
     Ok(table.board)
 }
 
-/// The board of this name.
+/// The emulated boards.
+///
+/// # Errors
+///
+/// If the table cannot be read.
+pub fn boards() -> Result<Vec<Board>> {
+    let all = table()?.into_iter();
+    Ok(all.filter(|board| board.chip.is_none()).collect())
+}
+
+/// The boards that are flashed through a probe, with their chips.
+///
+/// # Errors
+///
+/// If the table cannot be read.
+pub fn devices() -> Result<Vec<(Board, Chip)>> {
+    let all = table()?.into_iter();
+    Ok(all
+        .filter_map(|board| board.chip.clone().map(|chip| (board, chip)))
+        .collect())
+}
+
+/// The emulated board of this name.
 ///
 /// # Errors
 ///
@@ -144,7 +179,7 @@ pub fn find(name: &str) -> Result<Board> {
     let names: Vec<_> = boards.iter().map(|b| b.name.clone()).collect();
     (boards.into_iter().find(|b| b.name == name)).with_context(|| {
         format!(
-            "there is no board {name:?}; choose from {}",
+            "there is no emulated board {name:?}; choose from {}",
             names.join(", ")
         )
     })

@@ -7,7 +7,7 @@ mod protocol;
 mod run;
 mod verify;
 
-pub use board::{Board, Input, Sizes, boards, find};
+pub use board::{Board, Chip, Input, Sizes, boards, devices, find};
 #[cfg(feature = "bench")]
 pub(crate) use board::{firmware_folder, layout};
 pub use process::LogLine;
