@@ -1,5 +1,5 @@
 //! The streaming engine: one feature frame in, posteriors out. The frame of an
-//! image network is a whole picture.
+//! image network is a whole picture, that of a language model a token.
 
 #[cfg(feature = "conv")]
 mod maps;
@@ -9,7 +9,7 @@ use crate::arena::take;
 use crate::error::EngineError;
 #[cfg(feature = "conv")]
 use crate::image::Graph;
-use crate::image::{CRC32, Image, MemoryPlan};
+use crate::image::{CRC32, Image, Input, MemoryPlan};
 use crate::kernels::{Kernels, Selected};
 use crate::layers::{Dense, DenseOutput, Layer, Strategy};
 use crate::probe::{LayerCounts, NoProbe, Probe};
@@ -68,6 +68,13 @@ impl Output<'_> {
             }
         }
         best.0
+    }
+}
+
+/// Writes codes to the front of a buffer.
+fn copy(buffer: &mut [i8], codes: &[i8]) {
+    for (place, &code) in buffer.iter_mut().zip(codes) {
+        *place = code;
     }
 }
 
@@ -162,7 +169,8 @@ impl<'a, 'b> Engine<'a, 'b> {
     ///
     /// # Errors
     ///
-    /// [`EngineError::InputLength`]; the state is then unchanged.
+    /// [`EngineError::InputLength`], or [`EngineError::TakesTokens`] in a language
+    /// model; the state is then unchanged.
     #[inline(never)]
     pub fn push(&mut self, codes: &[i8]) -> Result<Output<'_>, EngineError> {
         self.push_probed(codes, &mut NoProbe)
@@ -178,6 +186,10 @@ impl<'a, 'b> Engine<'a, 'b> {
         codes: &[i8],
         probe: &mut P,
     ) -> Result<Output<'_>, EngineError> {
+        #[cfg(feature = "embedding")]
+        if self.image.tokens().is_some() {
+            return Err(EngineError::TakesTokens);
+        }
         let needed = self.image.input_len();
         if codes.len() != needed {
             return Err(EngineError::InputLength {
@@ -185,25 +197,63 @@ impl<'a, 'b> Engine<'a, 'b> {
                 given: codes.len() as u32,
             });
         }
+        Ok(self.advance(Input::Codes(codes), probe))
+    }
+
+    /// Advances a language model by one token, below [`Image::tokens`].
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::TokenRange`], or [`EngineError::TakesCodes`] in a model of
+    /// sound or pictures; the state is then unchanged.
+    #[cfg(feature = "embedding")]
+    #[inline(never)]
+    pub fn push_token(&mut self, token: u16) -> Result<Output<'_>, EngineError> {
+        self.push_token_probed(token, &mut NoProbe)
+    }
+
+    /// As [`Self::push_token`], reporting to `probe` what every layer did.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::push_token`].
+    #[cfg(feature = "embedding")]
+    pub fn push_token_probed<P: Probe>(
+        &mut self,
+        token: u16,
+        probe: &mut P,
+    ) -> Result<Output<'_>, EngineError> {
+        let tokens = self.image.tokens().ok_or(EngineError::TakesCodes)?;
+        if usize::from(token) >= tokens {
+            return Err(EngineError::TokenRange {
+                token,
+                tokens: tokens as u16,
+            });
+        }
+        Ok(self.advance(Input::Token(token), probe))
+    }
+
+    /// Advances by an input that is the model's.
+    fn advance<P: Probe>(&mut self, input: Input<'_>, probe: &mut P) -> Output<'_> {
         #[cfg(feature = "conv")]
-        if let Some(graph) = self.image.graph().copied() {
+        if let Some((graph, codes)) = self.image.graph().copied().zip(input.codes()) {
             self.picture(&graph, codes, |layer, counts| {
                 if P::ENABLED {
                     probe.layer(layer, counts);
                 }
             });
             softmax(self.logits, self.posteriors);
-            return Ok(self.output());
+            return self.output();
         }
         if P::ENABLED {
-            self.step::<true>(codes, |layer, counts| probe.layer(layer, counts));
+            self.step::<true>(input, |layer, counts| probe.layer(layer, counts));
         } else {
-            self.step::<false>(codes, |_, _| ());
+            self.step::<false>(input, |_, _| ());
         }
         // A read-out may have been wider than the classes.
         let logits = self.logits.get(..self.image.classes()).unwrap_or(&[]);
         softmax(logits, self.posteriors);
-        Ok(self.output())
+        self.output()
     }
 
     /// The output after the last frame; zeros after a reset.
@@ -218,13 +268,11 @@ impl<'a, 'b> Engine<'a, 'b> {
 
     fn step<const COUNT: bool>(
         &mut self,
-        input: &[i8],
+        input: Input<'_>,
         mut report: impl FnMut(usize, LayerCounts),
     ) {
         let [front, back] = &mut self.codes;
-        for (buffer, &code) in front.iter_mut().zip(input) {
-            *buffer = code;
-        }
+        copy(front, input.codes().unwrap_or(&[]));
         let mut rest = &mut *self.state;
         for (index, layer) in self.image.layers().enumerate() {
             let state = take::<u32>(&mut rest, layer.state_words());
@@ -258,6 +306,13 @@ impl<'a, 'b> Engine<'a, 'b> {
                     pool.step(state, self.logits);
                     LayerCounts::default()
                 }
+                #[cfg(feature = "embedding")]
+                Layer::Embedding(embedding) => {
+                    if let Input::Token(token) = input {
+                        copy(back, embedding.codes(token));
+                    }
+                    LayerCounts::default()
+                }
                 // Never beside layers that pass codes.
                 #[cfg(feature = "conv")]
                 Layer::Map(_) => LayerCounts::default(),
@@ -289,7 +344,7 @@ impl<'a, 'b> Engine<'a, 'b> {
                     write_logits::<true>(head, self.scratch, codes, self.logits)
                 }
                 // Validation refuses others.
-                Layer::Lstm(_) | Layer::MeanPool(_) | Layer::AttentionPool(_) => continue,
+                _ => continue,
             };
             report(index, counts);
         }
@@ -385,13 +440,18 @@ impl<'a, 'b> Engine<'a, 'b> {
     }
 
     /// CRC-32 over the outputs to `frames` from a reset: logits, then
-    /// posteriors of every frame, little-endian. Frames of the wrong length
-    /// are left out. The engine is reset afterwards.
-    pub fn output_checksum<'f>(&mut self, frames: impl Iterator<Item = &'f [i8]>) -> u32 {
+    /// posteriors of every frame, little-endian. Frames that the model does not
+    /// take are left out. The engine is reset afterwards.
+    pub fn output_checksum<'f>(&mut self, frames: impl Iterator<Item = Input<'f>>) -> u32 {
         self.reset();
         let mut digest = CRC32.digest();
         for frame in frames {
-            if let Ok(output) = self.push(frame) {
+            let output = match frame {
+                Input::Codes(codes) => self.push(codes),
+                #[cfg(feature = "embedding")]
+                Input::Token(token) => self.push_token(token),
+            };
+            if let Ok(output) = output {
                 digest.update(output.logits.as_bytes());
                 digest.update(output.posteriors.as_bytes());
             }

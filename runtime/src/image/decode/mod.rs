@@ -6,6 +6,8 @@ mod maps;
 
 use super::Source;
 use super::bytes::Bytes;
+#[cfg(feature = "embedding")]
+use super::record::MAX_TOKENS;
 use super::record::{
     LayerRecord, MAX_BIAS, MAX_COLUMNS, MAX_OUTPUTS, MAX_THRESHOLD, MAX_WINDOW, kind, layout,
     output,
@@ -13,6 +15,8 @@ use super::record::{
 use crate::error::{ImageError, LayerField};
 use crate::gate::{Gate, GateKind};
 use crate::kernels::cell;
+#[cfg(feature = "embedding")]
+use crate::layers::Embedding;
 use crate::layers::{AttentionPool, Dense, DenseOutput, Layer, Lstm, LstmGate, MeanPool};
 use crate::layout::{ImageWeights, Matrix, WeightBits};
 use crate::quant::Split;
@@ -33,6 +37,10 @@ pub(super) fn layer<'a>(
         }
         kind::ATTENTION_POOL => pool(index, r, 1)
             .map(|(classes, window)| Layer::AttentionPool(AttentionPool { classes, window })),
+        #[cfg(feature = "embedding")]
+        kind::EMBEDDING => embedding(bytes, index, r).map(Layer::Embedding),
+        #[cfg(not(feature = "embedding"))]
+        kind::EMBEDDING => Err(ImageError::Embedding { layer: index }),
         #[cfg(feature = "conv")]
         kind::CONV..=kind::AVERAGE_POOL => {
             let graph = source.graph.ok_or(ImageError::Chain { layer: index })?;
@@ -202,6 +210,39 @@ fn dense<'a>(bytes: Bytes<'a>, index: u16, r: &LayerRecord) -> Result<Dense<'a>,
     })
 }
 
+#[cfg(feature = "embedding")]
+fn embedding<'a>(
+    bytes: Bytes<'a>,
+    index: u16,
+    r: &LayerRecord,
+) -> Result<Embedding<'a>, ImageError> {
+    let (tokens, width) = (usize::from(r.inputs), usize::from(r.outputs));
+    if tokens == 0 || width == 0 || tokens > MAX_TOKENS || width > MAX_OUTPUTS {
+        return Err(invalid(index, LayerField::Width));
+    }
+    let bare = LayerRecord {
+        kind: r.kind,
+        bits: r.bits,
+        signed: 1,
+        inputs: r.inputs,
+        outputs: r.outputs,
+        rows: r.rows,
+        ..LayerRecord::default()
+    };
+    if *r != bare {
+        return Err(invalid(index, LayerField::Reserved));
+    }
+    if !r.rows.is_multiple_of(16) {
+        return Err(ImageError::Section { offset: r.rows });
+    }
+    Ok(Embedding {
+        tokens,
+        width,
+        bits: r.bits,
+        table: bytes.slice(r.rows, tokens * width)?,
+    })
+}
+
 /// Classes and window of a pooling layer whose input is `extra` wider.
 fn pool(index: u16, r: &LayerRecord, extra: u16) -> Result<(usize, usize), ImageError> {
     let classes = usize::from(r.outputs);
@@ -232,6 +273,8 @@ pub(super) fn validate(index: u16, r: &LayerRecord, layer: &Layer<'_>) -> Result
         Layer::Dense(l) => dense_fields(r, l),
         #[cfg(feature = "conv")]
         Layer::Map(l) => maps::fields(r, &l.op),
+        #[cfg(feature = "embedding")]
+        Layer::Embedding(l) => check(l.is_valid(), LayerField::Code),
         Layer::MeanPool(_) | Layer::AttentionPool(_) => return Ok(()),
     };
     fields.map_err(|field| invalid(index, field))
