@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use pg_host::data::{Dataset, Split, images, read_clip};
 use pg_host::export::Gates;
 use pg_host::image::ImageBytes;
-use pg_host::language::{self, IntegerModel, LanguageModel};
+use pg_host::language::{self, LanguageImage, LanguageModel};
 use pg_host::model::TrainedModel;
 use pg_host::network::model::ImageModel;
 use pg_host::network::report::NetworkReport;
@@ -28,11 +28,12 @@ pub fn parse_split(name: &str) -> Result<Split, String> {
 /// Arguments of `eval`.
 #[derive(Args)]
 pub struct Eval {
-    /// Model image; of a language model the trained model (.safetensors), which
-    /// the runtime's layers compute as integers.
+    /// Model image; of a language model also the trained model (.safetensors),
+    /// which is exported first, with all of its words.
     image: PathBuf,
-    /// Directory with manifest.csv; for a language model, with ptb.test.txt; for an image network, with CIFAR-10's
-    /// binary batches or with folders train/CLASS and val/CLASS of .jpg files.
+    /// Directory with manifest.csv; for a language model, with ptb.test.txt; for an
+    /// image network, with CIFAR-10's binary batches or with folders train/CLASS and
+    /// val/CLASS of .jpg files.
     #[arg(long)]
     data: PathBuf,
     /// train, valid or test; pictures have train and test.
@@ -50,9 +51,13 @@ pub struct Eval {
 impl Eval {
     pub fn run(self) -> Result<()> {
         if is_trained(&self.image) {
-            return self.words();
+            let model = LanguageModel::load(&self.image)?;
+            return self.words(&LanguageImage::of(&model, Gates::Learned)?);
         }
         let image = ImageBytes::read_for_host(&self.image)?;
+        if image.image()?.tokens().is_some() {
+            return self.words(&LanguageImage::new(image)?);
+        }
         if image.image()?.graph().is_some() {
             return self.pictures(&image);
         }
@@ -63,12 +68,10 @@ impl Eval {
         show(&result?, self.json)
     }
 
-    fn words(self) -> Result<()> {
-        let model = LanguageModel::load(&self.image)?;
-        let text = language::corpus::read(&self.data, self.split, &model.vocabulary()?)?;
-        let integers = IntegerModel::new(&model, Gates::Learned)?;
+    fn words(self, image: &LanguageImage) -> Result<()> {
+        let text = language::corpus::read(&self.data, self.split, image.vocabulary())?;
         let bar = bar(text.words.len())?;
-        let result = language::evaluate(&integers, self.split, &text, &|n| bar.inc(n));
+        let result = language::evaluate(image, self.split, &text, &|n| bar.inc(n));
         bar.finish_and_clear();
         show(&result?, self.json)
     }
