@@ -29,12 +29,15 @@ impl Record {
     /// Appends the record as the board reads it.
     pub fn write(&self, out: &mut Vec<u8>) {
         let flags = if self.reset { RESET } else { 0 } | if self.detect { DETECT } else { 0 };
-        out.extend_from_slice(&flags.to_le_bytes());
-        out.extend_from_slice(&(self.samples.len() as u32).to_le_bytes());
-        for sample in &self.samples {
-            out.extend_from_slice(&sample.to_le_bytes());
-        }
+        write_record(out, flags, &self.samples);
     }
+}
+
+/// Appends a record of samples or of tokens.
+fn write_record<T: IntoBytes + Immutable>(out: &mut Vec<u8>, flags: u32, numbers: &[T]) {
+    out.extend_from_slice(&flags.to_le_bytes());
+    out.extend_from_slice(&(numbers.len() as u32).to_le_bytes());
+    out.extend_from_slice(numbers.as_bytes());
 }
 
 /// Counts of a board's run; the trailer of its outputs.
@@ -161,15 +164,18 @@ pub enum Feed {
     Sound(Vec<Record>),
     /// Pictures of an image network's input size, a byte per channel.
     Pictures(Vec<Vec<u8>>),
+    /// Tokens of a language model, which starts each list from a reset.
+    Words(Vec<Vec<u16>>),
 }
 
 impl Feed {
-    /// Records or pictures.
+    /// Records, pictures or lists of tokens.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
             Self::Sound(records) => records.len(),
             Self::Pictures(pictures) => pictures.len(),
+            Self::Words(texts) => texts.len(),
         }
     }
 
@@ -190,6 +196,7 @@ impl Feed {
         match self {
             Self::Sound(_) => Input::Audio,
             Self::Pictures(_) => Input::Pictures,
+            Self::Words(_) => Input::Words,
         }
     }
 
@@ -202,6 +209,13 @@ impl Feed {
                 ("stream.bin", stream)
             }
             Self::Pictures(pictures) => ("pictures.bin", pictures.concat()),
+            Self::Words(texts) => {
+                let mut stream = Vec::new();
+                for tokens in texts {
+                    write_record(&mut stream, RESET, tokens);
+                }
+                ("stream.bin", stream)
+            }
         }
     }
 
@@ -214,6 +228,7 @@ impl Feed {
         match self {
             Self::Sound(records) => of_sound(image, records),
             Self::Pictures(pictures) => of_pictures(image, pictures),
+            Self::Words(texts) => of_words(image, texts),
         }
     }
 }
@@ -238,6 +253,25 @@ fn of_pictures(bytes: &ImageBytes, pictures: &[Vec<u8>]) -> Result<Vec<u8>> {
         out.extend_from_slice(&1u32.to_le_bytes());
         out.extend_from_slice(output.logits.as_bytes());
         out.extend_from_slice(output.posteriors.as_bytes());
+        out.extend_from_slice(&0u32.to_le_bytes());
+    }
+    Ok(out)
+}
+
+fn of_words(bytes: &ImageBytes, texts: &[Vec<u16>]) -> Result<Vec<u8>> {
+    let image = bytes.image()?;
+    let mut memory = arena(&image);
+    let mut engine = Engine::new(&image, &mut memory)?;
+    let mut out = Vec::new();
+    for tokens in texts {
+        engine.reset();
+        out.extend_from_slice(&(tokens.len() as u32).to_le_bytes());
+        for &token in tokens {
+            let output = engine.push_token(token)?;
+            out.extend_from_slice(output.logits.as_bytes());
+            out.extend_from_slice(output.posteriors.as_bytes());
+        }
+        // No detections.
         out.extend_from_slice(&0u32.to_le_bytes());
     }
     Ok(out)

@@ -34,7 +34,7 @@ pub fn run(board: &Board, elf: &Path, image: &ImageBytes, feed: &Feed) -> Result
     ensure!(
         bytes.len() as u64 <= board.model.size,
         "the image has {} bytes and the model region of {} {}; \
-         export it with `--copies one`, or train a smaller model",
+         export it with `--copies one`, a language model with `--words`, or train a smaller model",
         bytes.len(),
         board.name,
         board.model.size

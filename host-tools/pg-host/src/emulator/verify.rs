@@ -22,7 +22,7 @@ pub struct Verification {
     pub image: String,
     /// Bytes of the image.
     pub image_bytes: usize,
-    /// Records compared: clips and streams, or pictures.
+    /// Records compared: clips and streams, pictures, or sentences.
     pub records: usize,
     /// Frames compared.
     pub frames: u32,
