@@ -1,6 +1,7 @@
 //! Models made at random, for the tests that cross crates.
 
 pub mod flash;
+pub mod language;
 pub mod pictures;
 
 use pg_host::image::{
