@@ -3,17 +3,18 @@
 
 #[cfg(feature = "conv")]
 mod maps;
+mod saved;
+mod self_test;
 
 use crate::activation::softmax;
 use crate::arena::take;
 use crate::error::EngineError;
 #[cfg(feature = "conv")]
 use crate::image::Graph;
-use crate::image::{CRC32, Image, Input, MemoryPlan};
+use crate::image::{Image, Input, MemoryPlan};
 use crate::kernels::{Kernels, Selected};
 use crate::layers::{Dense, DenseOutput, Layer, Strategy};
 use crate::probe::{LayerCounts, NoProbe, Probe};
-use zerocopy::IntoBytes;
 
 /// Bytes of a saved state before the state itself: the image's CRC-32 and
 /// the state's.
@@ -364,99 +365,5 @@ impl<'a, 'b> Engine<'a, 'b> {
                 lstm.rebuild(&mut lstm.state(state), self.scratch);
             }
         }
-    }
-
-    /// Bytes of a saved state.
-    #[must_use]
-    pub const fn save_bytes(&self) -> usize {
-        SAVE_HEADER + self.plan.state_bytes() as usize
-    }
-
-    /// Writes the state to the front of `out`; returns the bytes written.
-    ///
-    /// # Errors
-    ///
-    /// [`EngineError::StateLength`] if `out` has fewer than
-    /// [`Self::save_bytes`] bytes.
-    pub fn save(&self, out: &mut [u8]) -> Result<usize, EngineError> {
-        let needed = self.save_bytes();
-        let given = out.len() as u32;
-        let out = out.get_mut(..needed).ok_or(EngineError::StateLength {
-            needed: needed as u32,
-            given,
-        })?;
-        let state = self.state.as_bytes();
-        let (header, body) = out.split_at_mut(SAVE_HEADER);
-        let words = [self.image.crc32(), CRC32.checksum(state)];
-        header.copy_from_slice(words.as_bytes());
-        body.copy_from_slice(state);
-        Ok(needed)
-    }
-
-    /// Continues from a state that [`Self::save`] wrote.
-    ///
-    /// # Errors
-    ///
-    /// [`EngineError::StateLength`], [`EngineError::StateOfOtherImage`] or
-    /// [`EngineError::StateChecksum`]; the state is then unchanged.
-    pub fn restore(&mut self, saved: &[u8]) -> Result<(), EngineError> {
-        let length = EngineError::StateLength {
-            needed: self.save_bytes() as u32,
-            given: saved.len() as u32,
-        };
-        if saved.len() != self.save_bytes() {
-            return Err(length);
-        }
-        let (image, rest) = saved.split_first_chunk().ok_or(length)?;
-        let (crc, body) = rest.split_first_chunk().ok_or(length)?;
-        if u32::from_le_bytes(*image) != self.image.crc32() {
-            return Err(EngineError::StateOfOtherImage);
-        }
-        if u32::from_le_bytes(*crc) != CRC32.checksum(body) {
-            return Err(EngineError::StateChecksum);
-        }
-        self.state.as_mut_bytes().copy_from_slice(body);
-        self.logits.fill(0);
-        self.posteriors.fill(0);
-        Ok(())
-    }
-
-    /// Runs the built-in test vector from a reset, and resets again.
-    ///
-    /// # Errors
-    ///
-    /// [`EngineError::NoTestVector`], or [`EngineError::SelfTest`] if the
-    /// outputs differ from those at export: the build or the core computes
-    /// something else.
-    pub fn self_test(&mut self) -> Result<(), EngineError> {
-        let vector = self.image.test_vector().ok_or(EngineError::NoTestVector)?;
-        let computed = self.output_checksum(vector.frames());
-        let expected = vector.crc32();
-        if computed == expected {
-            Ok(())
-        } else {
-            Err(EngineError::SelfTest { expected, computed })
-        }
-    }
-
-    /// CRC-32 over the outputs to `frames` from a reset: logits, then
-    /// posteriors of every frame, little-endian. Frames that the model does not
-    /// take are left out. The engine is reset afterwards.
-    pub fn output_checksum<'f>(&mut self, frames: impl Iterator<Item = Input<'f>>) -> u32 {
-        self.reset();
-        let mut digest = CRC32.digest();
-        for frame in frames {
-            let output = match frame {
-                Input::Codes(codes) => self.push(codes),
-                #[cfg(feature = "embedding")]
-                Input::Token(token) => self.push_token(token),
-            };
-            if let Ok(output) = output {
-                digest.update(output.logits.as_bytes());
-                digest.update(output.posteriors.as_bytes());
-            }
-        }
-        self.reset();
-        digest.finalize()
     }
 }

@@ -1,8 +1,9 @@
 //! Running a board's firmware on records.
 
 use super::board::Board;
+use super::feed::Feed;
 use super::process::{LogLine, Machine, put};
-use super::protocol::{Feed, Outputs};
+use super::protocol::Outputs;
 use crate::image::ImageBytes;
 use anyhow::{Context, Result, ensure};
 use std::path::Path;

@@ -1,8 +1,9 @@
 //! Host against emulated board, byte for byte.
 
 use super::board::{Board, Sizes};
+use super::feed::Feed;
 use super::process::LogLine;
-use super::protocol::{Feed, Outputs};
+use super::protocol::Outputs;
 use super::run::run;
 use crate::image::ImageBytes;
 use anyhow::{Result, bail};

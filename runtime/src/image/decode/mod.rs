@@ -1,13 +1,13 @@
 //! From layer records to layers: cheap views for every step, and the full
 //! validation that runs once.
 
+#[cfg(feature = "embedding")]
+mod embedding;
 #[cfg(feature = "conv")]
 mod maps;
 
 use super::Source;
 use super::bytes::Bytes;
-#[cfg(feature = "embedding")]
-use super::record::MAX_TOKENS;
 use super::record::{
     LayerRecord, MAX_BIAS, MAX_COLUMNS, MAX_OUTPUTS, MAX_THRESHOLD, MAX_WINDOW, kind, layout,
     output,
@@ -15,8 +15,6 @@ use super::record::{
 use crate::error::{ImageError, LayerField};
 use crate::gate::{Gate, GateKind};
 use crate::kernels::cell;
-#[cfg(feature = "embedding")]
-use crate::layers::Embedding;
 use crate::layers::{AttentionPool, Dense, DenseOutput, Layer, Lstm, LstmGate, MeanPool};
 use crate::layout::{ImageWeights, Matrix, WeightBits};
 use crate::quant::Split;
@@ -38,7 +36,7 @@ pub(super) fn layer<'a>(
         kind::ATTENTION_POOL => pool(index, r, 1)
             .map(|(classes, window)| Layer::AttentionPool(AttentionPool { classes, window })),
         #[cfg(feature = "embedding")]
-        kind::EMBEDDING => embedding(bytes, index, r).map(Layer::Embedding),
+        kind::EMBEDDING => embedding::layer(bytes, index, r).map(Layer::Embedding),
         #[cfg(not(feature = "embedding"))]
         kind::EMBEDDING => Err(ImageError::Embedding { layer: index }),
         #[cfg(feature = "conv")]
@@ -207,39 +205,6 @@ fn dense<'a>(bytes: Bytes<'a>, index: u16, r: &LayerRecord) -> Result<Dense<'a>,
         bias: bytes.slice(r.bias, outputs)?,
         requant: bytes.slice(r.requant, outputs)?,
         output,
-    })
-}
-
-#[cfg(feature = "embedding")]
-fn embedding<'a>(
-    bytes: Bytes<'a>,
-    index: u16,
-    r: &LayerRecord,
-) -> Result<Embedding<'a>, ImageError> {
-    let (tokens, width) = (usize::from(r.inputs), usize::from(r.outputs));
-    if tokens == 0 || width == 0 || tokens > MAX_TOKENS || width > MAX_OUTPUTS {
-        return Err(invalid(index, LayerField::Width));
-    }
-    let bare = LayerRecord {
-        kind: r.kind,
-        bits: r.bits,
-        signed: 1,
-        inputs: r.inputs,
-        outputs: r.outputs,
-        rows: r.rows,
-        ..LayerRecord::default()
-    };
-    if *r != bare {
-        return Err(invalid(index, LayerField::Reserved));
-    }
-    if !r.rows.is_multiple_of(16) {
-        return Err(ImageError::Section { offset: r.rows });
-    }
-    Ok(Embedding {
-        tokens,
-        width,
-        bits: r.bits,
-        table: bytes.slice(r.rows, tokens * width)?,
     })
 }
 
