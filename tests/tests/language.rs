@@ -84,7 +84,7 @@ fn a_token_is_the_frame_of_its_codes() {
         let mut engine = Engine::new(&image, a).unwrap();
         let mut frames = Engine::new(&rest, b).unwrap();
         engine.self_test().unwrap();
-        let mut counts = vec![LayerCounts::default(); 3];
+        let mut counts = [LayerCounts::default(); 3];
         for (k, token) in (0..).zip(random_tokens(seed, shape.classes, 60)) {
             if k % 20 == 10 {
                 engine.set_strategy(Strategy::Dense);
