@@ -80,6 +80,11 @@ pub enum ImageError {
         /// Index of the layer.
         layer: u16,
     },
+    /// The layer looks tokens up, for which this runtime was not built.
+    Embedding {
+        /// Index of the layer.
+        layer: u16,
+    },
     /// The image is of an image network, for which this runtime was not built.
     ImageNetwork,
     /// A feature map's size, codes, place in the arena, or what writes and reads it.
@@ -152,6 +157,8 @@ pub enum LayerField {
     Layout,
     /// A weight is -128, or padding is not zero.
     Weight,
+    /// A code of an embedding beyond its bits.
+    Code,
     /// A bias beyond 2^29.
     Bias,
     /// A threshold out of range, or a wrong number of them.
@@ -213,6 +220,10 @@ impl fmt::Display for ImageError {
                 "layer {layer} has weights of 4 bits: build the runtime with its feature \
                  `weights4`, or export with `--weights unpacked`"
             ),
+            Self::Embedding { layer } => write!(
+                f,
+                "layer {layer} looks tokens up: build the runtime with its feature `embedding`"
+            ),
             Self::ImageNetwork => write!(
                 f,
                 "a network of feature maps: build the runtime with its feature `conv`"
@@ -269,6 +280,17 @@ pub enum EngineError {
         /// Codes given.
         given: u32,
     },
+    /// The model reads tokens: codes are not its input.
+    TakesTokens,
+    /// The model reads codes, of sound or of pictures: a token is not its input.
+    TakesCodes,
+    /// The model has no such token.
+    TokenRange {
+        /// Token given.
+        token: u16,
+        /// Tokens of the model.
+        tokens: u16,
+    },
     /// A buffer for a saved state is too small, or a saved state truncated.
     StateLength {
         /// Bytes needed.
@@ -306,6 +328,12 @@ impl fmt::Display for EngineError {
             Self::InputLength { needed, given } => {
                 write!(f, "a frame has {needed} codes, {given} were given")
             }
+            Self::TakesTokens => write!(f, "a language model reads tokens, not frames of codes"),
+            Self::TakesCodes => write!(f, "the model reads frames of codes, not tokens"),
+            Self::TokenRange { token, tokens } => write!(
+                f,
+                "token {token} of a model that has {tokens}, counted from 0"
+            ),
             Self::StateLength { needed, given } => {
                 write!(f, "a saved state has {needed} bytes, {given} were given")
             }

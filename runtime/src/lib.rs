@@ -13,6 +13,7 @@
 //! - [`image`]: the model image, validated once and read in place
 //! - [`engine`]: the streaming engine
 //! - [`audio`], [`detector`]: the front-end before it and the detector behind it
+//! - `Engine::push_token`: language models, a token at a time (feature `embedding`)
 //! - `pixels`: from a picture to the input of an image network (feature `conv`)
 //! - [`layers`], [`gate`], [`quant`], [`activation`]: the arithmetic
 //! - [`layout`]: how weights lie in memory, per family of cores

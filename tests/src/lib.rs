@@ -1,10 +1,12 @@
 //! Models made at random, for the tests that cross crates.
 
 pub mod flash;
+pub mod language;
 pub mod pictures;
 
 use pg_host::image::{
-    DenseSpec, GateSpec, ImageSpec, LayerSpec, LstmGateSpec, LstmSpec, PoolSpec, WeightCopies,
+    DenseSpec, GateSpec, ImageSpec, LayerSpec, LstmGateSpec, LstmSpec, PoolSpec, TestSpec,
+    WeightCopies,
 };
 use pg_runtime::detector::DetectorParams;
 use pg_runtime::gate::GateKind;
@@ -181,13 +183,15 @@ pub fn random_model(seed: u64, shape: Shape) -> ImageSpec {
             refractory: 20,
             reserved: [0; 8],
         }),
-        test_frames: (0..4)
-            .map(|_| {
-                (0..shape.inputs)
-                    .map(|_| rng.random_range(-code..=code))
-                    .collect()
-            })
-            .collect(),
+        test: TestSpec::Frames(
+            (0..4)
+                .map(|_| {
+                    (0..shape.inputs)
+                        .map(|_| rng.random_range(-code..=code))
+                        .collect()
+                })
+                .collect(),
+        ),
     }
 }
 

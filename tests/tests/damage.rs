@@ -3,11 +3,12 @@
 use pg_host::image::{ImageBytes, build};
 use pg_host::network::export::export;
 use pg_runtime::engine::Engine;
-use pg_runtime::error::{EngineError, ImageError};
+use pg_runtime::error::{EngineError, ImageError, LayerField};
 use pg_runtime::image::{Image, checksum};
 use pg_runtime::kernels::{Kernels, Selected};
+use pg_tests::language::{random_language, random_tokens};
 use pg_tests::pictures::{random_network, small_network};
-use pg_tests::{Frames, SMALL, random_model};
+use pg_tests::{Frames, SMALL, Shape, random_model};
 
 fn small() -> Vec<u8> {
     build(&random_model(1, SMALL), Selected::TARGET)
@@ -20,6 +21,18 @@ fn small() -> Vec<u8> {
 fn small_pictures() -> Vec<u8> {
     let model = random_network(small_network(), 4, 3, 1);
     export(&model, Selected::TARGET, true)
+        .expect("image")
+        .as_bytes()
+        .to_vec()
+}
+
+fn small_language() -> Vec<u8> {
+    let shape = Shape {
+        classes: 12,
+        bits: 6,
+        ..SMALL
+    };
+    build(&random_language(1, shape), Selected::TARGET)
         .expect("image")
         .as_bytes()
         .to_vec()
@@ -43,16 +56,22 @@ fn run(bytes: &[u8]) {
     assert_eq!(image.labels().count(), image.classes());
     let mut arena = vec![0; image.arena_bytes() / 4];
     let mut engine = Engine::new(&image, &mut arena).expect("arena");
-    let mut frames = Frames::new(2, image.input_len(), 8);
-    for _ in 0..30 {
-        engine.push(frames.step()).expect("frame");
+    if let Some(tokens) = image.tokens() {
+        for token in random_tokens(2, tokens, 30) {
+            engine.push_token(token).expect("token");
+        }
+    } else {
+        let mut frames = Frames::new(2, image.input_len(), 8);
+        for _ in 0..30 {
+            engine.push(frames.step()).expect("frame");
+        }
     }
     let _ = engine.self_test();
 }
 
 #[test]
 fn every_flipped_byte_is_refused() {
-    for good in [small(), small_pictures()] {
+    for good in [small(), small_pictures(), small_language()] {
         assert_eq!(parse(&good), Ok(()));
         for at in 0..good.len() {
             for flip in [0x01, 0x80, 0xff] {
@@ -66,7 +85,7 @@ fn every_flipped_byte_is_refused() {
 
 #[test]
 fn every_flipped_byte_with_a_correct_checksum_is_refused_or_harmless() {
-    for good in [small(), small_pictures()] {
+    for good in [small(), small_pictures(), small_language()] {
         let (mut refused, mut harmless) = (0, 0);
         for at in 0..good.len() {
             for flip in [0x01, 0x80, 0xff] {
@@ -91,7 +110,7 @@ fn every_flipped_byte_with_a_correct_checksum_is_refused_or_harmless() {
 
 #[test]
 fn every_truncation_is_refused() {
-    for good in [small(), small_pictures()] {
+    for good in [small(), small_pictures(), small_language()] {
         for length in 0..good.len() {
             let error = parse(&good[..length]).expect_err("truncated");
             assert!(
@@ -128,6 +147,48 @@ fn maps_that_do_not_fit_are_named() {
     assert!(with(places + 8, 0).is_err());
     assert!(with(places, 2).is_err());
     assert_eq!(with(graph + 12, 0), Err(ImageError::Header));
+}
+
+/// What the loader proves of an embedding, each broken by one number.
+#[test]
+fn embeddings_that_do_not_fit_are_named() {
+    let good = small_language();
+    let word = |at: usize| u32::from_le_bytes(good[at..at + 4].try_into().expect("4"));
+    let record = word(20) as usize;
+    let table = word(record + 20);
+    let vector = word(40) as usize;
+    let with = |at: usize, bytes: &[u8]| {
+        let mut bad = good.clone();
+        bad[at..at + bytes.len()].copy_from_slice(bytes);
+        reseal(&mut bad);
+        parse(&bad)
+    };
+    let field = |field| Err(ImageError::Layer { layer: 0, field });
+    // Tokens and codes of one: none, or more than the format has.
+    for at in [record + 8, record + 10] {
+        for count in [0u16, (1 << 14) + 1] {
+            assert_eq!(with(at, &count.to_le_bytes()), field(LayerField::Width));
+        }
+    }
+    // A table that ends outside the image, and one that is not on its line.
+    let offset = table + 4;
+    let off = with(record + 20, &offset.to_le_bytes());
+    assert_eq!(off, Err(ImageError::Section { offset }));
+    let offset = good.len().next_multiple_of(16) as u32;
+    let outside = with(record + 20, &offset.to_le_bytes());
+    assert_eq!(outside, Err(ImageError::Section { offset }));
+    let largest = with(record + 8, &(1u16 << 14).to_le_bytes());
+    assert_eq!(largest, Err(ImageError::Section { offset: table }));
+    // A code beyond its bits; bits that are none; signs; what the layer does not use.
+    assert_eq!(with(table as usize, &[32]), field(LayerField::Code));
+    assert_eq!(with(table as usize, &[0xe0]), field(LayerField::Code));
+    assert_eq!(with(record + 2, &[9]), field(LayerField::Code));
+    assert_eq!(with(record + 4, &[0]), field(LayerField::Reserved));
+    assert_eq!(with(record + 16, &[4]), field(LayerField::Reserved));
+    // Other bits than the LSTM reads.
+    assert_eq!(with(record + 2, &[7]), Err(ImageError::Chain { layer: 1 }));
+    // A token of the test vector that is none.
+    assert_eq!(with(vector + 8, &[12, 0]), Err(ImageError::TestVector));
 }
 
 #[test]

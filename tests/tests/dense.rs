@@ -1,7 +1,7 @@
 //! Dense layers against the definition: both gates, signed and unsigned codes,
 //! thresholds per row and per block, logits and codes as output.
 
-use pg_host::image::{DenseSpec, GateSpec, ImageSpec, LayerSpec, build};
+use pg_host::image::{DenseSpec, GateSpec, ImageSpec, LayerSpec, TestSpec, build};
 use pg_runtime::engine::Engine;
 use pg_runtime::gate::GateKind;
 use pg_runtime::kernels::{Kernels, Selected};
@@ -137,7 +137,7 @@ fn two_gated_layers_equal_the_definition() {
             labels: (0..o).map(|k| format!("c{k}")).collect(),
             audio: None,
             detector: None,
-            test_frames: vec![],
+            test: TestSpec::Frames(vec![]),
         };
         let bytes = build(&spec, Selected::TARGET).expect("image");
         let image = bytes.image().expect("image");

@@ -26,6 +26,8 @@ mod once;
 pub mod pictures;
 mod session;
 mod stack;
+#[cfg(feature = "words")]
+pub mod words;
 
 pub use files::{Errno, FileError, read_file};
 pub use model::region as model_region;

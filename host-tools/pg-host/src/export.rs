@@ -6,7 +6,9 @@ mod layers;
 pub use layers::{Projection, Recurrent, dense, lstm};
 
 use crate::data::is_background;
-use crate::image::{AudioSpec, ImageBytes, ImageSpec, LayerSpec, PoolSpec, WeightCopies, build};
+use crate::image::{
+    AudioSpec, ImageBytes, ImageSpec, LayerSpec, PoolSpec, TestSpec, WeightCopies, build,
+};
 use crate::mel::mel_filters;
 use crate::model::{GateTest, ModelKind, Readout, TrainedModel};
 use crate::quantise::requant;
@@ -138,7 +140,7 @@ pub fn export(model: &TrainedModel, options: &ExportOptions) -> Result<ImageByte
         labels: meta.labels.clone(),
         audio: Some(audio(model, split)?),
         detector: Some(detector(&meta.labels, options.detector)),
-        test_frames: test_frames(TEST_FRAMES, meta.inputs, split.range()),
+        test: TestSpec::Frames(test_frames(TEST_FRAMES, meta.inputs, split.range())),
     };
     build(&spec, options.target)
 }

@@ -10,6 +10,9 @@ use pg_runtime::layout::{Matrix, WeightBits};
 use serde::Serialize;
 use std::fmt;
 
+/// Labels that are listed in words: those of a language model are thousands.
+const LISTED: usize = 40;
+
 /// A gate in numbers.
 #[derive(Clone, Debug, Serialize)]
 pub struct GateReport {
@@ -174,6 +177,18 @@ fn layer(layer: &Layer<'_>) -> LayerReport {
             )),
             ..base
         },
+        Layer::Embedding(l) => LayerReport {
+            shape: format!(
+                "{} tokens -> {} codes of {} bits",
+                l.tokens(),
+                l.width(),
+                l.bits()
+            ),
+            layout: Some("table"),
+            parameters: l.table().len(),
+            weight_bytes: l.table().len(),
+            ..base
+        },
         Layer::MeanPool(p) => LayerReport {
             shape: format!("{} over {} frames", p.width(), p.window()),
             ..base
@@ -299,7 +314,12 @@ impl fmt::Display for ImageReport {
             "arena      {} bytes, of which state {}; a saved state has {}",
             self.arena_bytes, self.state_bytes, self.saved_state_bytes
         )?;
-        writeln!(f, "labels     {}", self.labels.join(", "))?;
+        let (listed, more) = self.labels.split_at(self.labels.len().min(LISTED));
+        write!(f, "labels     {}", listed.join(", "))?;
+        if !more.is_empty() {
+            write!(f, " and {} more", more.len())?;
+        }
+        writeln!(f)?;
         writeln!(f, "audio      {}", self.audio.as_deref().unwrap_or("none"))?;
         writeln!(
             f,

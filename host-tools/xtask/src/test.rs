@@ -68,7 +68,12 @@ fn runtime() -> Result<()> {
         run_cargo(
             &[
                 &build[..],
-                &["--features", "conv,defmt,weights4", "--target", target],
+                &[
+                    "--features",
+                    "conv,defmt,embedding,weights4",
+                    "--target",
+                    target,
+                ],
             ]
             .concat(),
         )?;
@@ -149,11 +154,12 @@ fn host() -> Result<()> {
 }
 
 /// Images on every emulated board against the host: the shipped one at
-/// length, then its other layout and its weights with every gate open; then
-/// image networks.
+/// length, then its other layout and its weights with every gate open; before,
+/// image networks and language models.
 fn emulators() -> Result<()> {
-    let pictures = ["test", "--locked", "--release", "-p", "pg-tests", "--test"];
-    run_cargo(&[&pictures[..], &["pictures", "--", "--ignored"]].concat())?;
+    let suites = ["--test", "language", "--test", "pictures"];
+    let tests = ["test", "--locked", "--release", "-p", "pg-tests"];
+    run_cargo(&[&tests[..], &suites, &["--", "--ignored"]].concat())?;
     show(&mut pg_host([
         "verify",
         "models/cifar10-resnet20/resnet20.pgi",

@@ -1,19 +1,20 @@
 //! The streaming engine: one feature frame in, posteriors out. The frame of an
-//! image network is a whole picture.
+//! image network is a whole picture, that of a language model a token.
 
 #[cfg(feature = "conv")]
 mod maps;
+mod saved;
+mod self_test;
 
 use crate::activation::softmax;
 use crate::arena::take;
 use crate::error::EngineError;
 #[cfg(feature = "conv")]
 use crate::image::Graph;
-use crate::image::{CRC32, Image, MemoryPlan};
+use crate::image::{Image, Input, MemoryPlan};
 use crate::kernels::{Kernels, Selected};
 use crate::layers::{Dense, DenseOutput, Layer, Strategy};
 use crate::probe::{LayerCounts, NoProbe, Probe};
-use zerocopy::IntoBytes;
 
 /// Bytes of a saved state before the state itself: the image's CRC-32 and
 /// the state's.
@@ -68,6 +69,13 @@ impl Output<'_> {
             }
         }
         best.0
+    }
+}
+
+/// Writes codes to the front of a buffer.
+fn copy(buffer: &mut [i8], codes: &[i8]) {
+    for (place, &code) in buffer.iter_mut().zip(codes) {
+        *place = code;
     }
 }
 
@@ -162,7 +170,8 @@ impl<'a, 'b> Engine<'a, 'b> {
     ///
     /// # Errors
     ///
-    /// [`EngineError::InputLength`]; the state is then unchanged.
+    /// [`EngineError::InputLength`], or [`EngineError::TakesTokens`] in a language
+    /// model; the state is then unchanged.
     #[inline(never)]
     pub fn push(&mut self, codes: &[i8]) -> Result<Output<'_>, EngineError> {
         self.push_probed(codes, &mut NoProbe)
@@ -178,6 +187,10 @@ impl<'a, 'b> Engine<'a, 'b> {
         codes: &[i8],
         probe: &mut P,
     ) -> Result<Output<'_>, EngineError> {
+        #[cfg(feature = "embedding")]
+        if self.image.tokens().is_some() {
+            return Err(EngineError::TakesTokens);
+        }
         let needed = self.image.input_len();
         if codes.len() != needed {
             return Err(EngineError::InputLength {
@@ -185,25 +198,63 @@ impl<'a, 'b> Engine<'a, 'b> {
                 given: codes.len() as u32,
             });
         }
+        Ok(self.advance(Input::Codes(codes), probe))
+    }
+
+    /// Advances a language model by one token, below [`Image::tokens`].
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::TokenRange`], or [`EngineError::TakesCodes`] in a model of
+    /// sound or pictures; the state is then unchanged.
+    #[cfg(feature = "embedding")]
+    #[inline(never)]
+    pub fn push_token(&mut self, token: u16) -> Result<Output<'_>, EngineError> {
+        self.push_token_probed(token, &mut NoProbe)
+    }
+
+    /// As [`Self::push_token`], reporting to `probe` what every layer did.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::push_token`].
+    #[cfg(feature = "embedding")]
+    pub fn push_token_probed<P: Probe>(
+        &mut self,
+        token: u16,
+        probe: &mut P,
+    ) -> Result<Output<'_>, EngineError> {
+        let tokens = self.image.tokens().ok_or(EngineError::TakesCodes)?;
+        if usize::from(token) >= tokens {
+            return Err(EngineError::TokenRange {
+                token,
+                tokens: tokens as u16,
+            });
+        }
+        Ok(self.advance(Input::Token(token), probe))
+    }
+
+    /// Advances by an input that is the model's.
+    fn advance<P: Probe>(&mut self, input: Input<'_>, probe: &mut P) -> Output<'_> {
         #[cfg(feature = "conv")]
-        if let Some(graph) = self.image.graph().copied() {
+        if let Some((graph, codes)) = self.image.graph().copied().zip(input.codes()) {
             self.picture(&graph, codes, |layer, counts| {
                 if P::ENABLED {
                     probe.layer(layer, counts);
                 }
             });
             softmax(self.logits, self.posteriors);
-            return Ok(self.output());
+            return self.output();
         }
         if P::ENABLED {
-            self.step::<true>(codes, |layer, counts| probe.layer(layer, counts));
+            self.step::<true>(input, |layer, counts| probe.layer(layer, counts));
         } else {
-            self.step::<false>(codes, |_, _| ());
+            self.step::<false>(input, |_, _| ());
         }
         // A read-out may have been wider than the classes.
         let logits = self.logits.get(..self.image.classes()).unwrap_or(&[]);
         softmax(logits, self.posteriors);
-        Ok(self.output())
+        self.output()
     }
 
     /// The output after the last frame; zeros after a reset.
@@ -218,13 +269,11 @@ impl<'a, 'b> Engine<'a, 'b> {
 
     fn step<const COUNT: bool>(
         &mut self,
-        input: &[i8],
+        input: Input<'_>,
         mut report: impl FnMut(usize, LayerCounts),
     ) {
         let [front, back] = &mut self.codes;
-        for (buffer, &code) in front.iter_mut().zip(input) {
-            *buffer = code;
-        }
+        copy(front, input.codes().unwrap_or(&[]));
         let mut rest = &mut *self.state;
         for (index, layer) in self.image.layers().enumerate() {
             let state = take::<u32>(&mut rest, layer.state_words());
@@ -258,6 +307,13 @@ impl<'a, 'b> Engine<'a, 'b> {
                     pool.step(state, self.logits);
                     LayerCounts::default()
                 }
+                #[cfg(feature = "embedding")]
+                Layer::Embedding(embedding) => {
+                    if let Input::Token(token) = input {
+                        copy(back, embedding.codes(token));
+                    }
+                    LayerCounts::default()
+                }
                 // Never beside layers that pass codes.
                 #[cfg(feature = "conv")]
                 Layer::Map(_) => LayerCounts::default(),
@@ -289,7 +345,7 @@ impl<'a, 'b> Engine<'a, 'b> {
                     write_logits::<true>(head, self.scratch, codes, self.logits)
                 }
                 // Validation refuses others.
-                Layer::Lstm(_) | Layer::MeanPool(_) | Layer::AttentionPool(_) => continue,
+                _ => continue,
             };
             report(index, counts);
         }
@@ -309,94 +365,5 @@ impl<'a, 'b> Engine<'a, 'b> {
                 lstm.rebuild(&mut lstm.state(state), self.scratch);
             }
         }
-    }
-
-    /// Bytes of a saved state.
-    #[must_use]
-    pub const fn save_bytes(&self) -> usize {
-        SAVE_HEADER + self.plan.state_bytes() as usize
-    }
-
-    /// Writes the state to the front of `out`; returns the bytes written.
-    ///
-    /// # Errors
-    ///
-    /// [`EngineError::StateLength`] if `out` has fewer than
-    /// [`Self::save_bytes`] bytes.
-    pub fn save(&self, out: &mut [u8]) -> Result<usize, EngineError> {
-        let needed = self.save_bytes();
-        let given = out.len() as u32;
-        let out = out.get_mut(..needed).ok_or(EngineError::StateLength {
-            needed: needed as u32,
-            given,
-        })?;
-        let state = self.state.as_bytes();
-        let (header, body) = out.split_at_mut(SAVE_HEADER);
-        let words = [self.image.crc32(), CRC32.checksum(state)];
-        header.copy_from_slice(words.as_bytes());
-        body.copy_from_slice(state);
-        Ok(needed)
-    }
-
-    /// Continues from a state that [`Self::save`] wrote.
-    ///
-    /// # Errors
-    ///
-    /// [`EngineError::StateLength`], [`EngineError::StateOfOtherImage`] or
-    /// [`EngineError::StateChecksum`]; the state is then unchanged.
-    pub fn restore(&mut self, saved: &[u8]) -> Result<(), EngineError> {
-        let length = EngineError::StateLength {
-            needed: self.save_bytes() as u32,
-            given: saved.len() as u32,
-        };
-        if saved.len() != self.save_bytes() {
-            return Err(length);
-        }
-        let (image, rest) = saved.split_first_chunk().ok_or(length)?;
-        let (crc, body) = rest.split_first_chunk().ok_or(length)?;
-        if u32::from_le_bytes(*image) != self.image.crc32() {
-            return Err(EngineError::StateOfOtherImage);
-        }
-        if u32::from_le_bytes(*crc) != CRC32.checksum(body) {
-            return Err(EngineError::StateChecksum);
-        }
-        self.state.as_mut_bytes().copy_from_slice(body);
-        self.logits.fill(0);
-        self.posteriors.fill(0);
-        Ok(())
-    }
-
-    /// Runs the built-in test vector from a reset, and resets again.
-    ///
-    /// # Errors
-    ///
-    /// [`EngineError::NoTestVector`], or [`EngineError::SelfTest`] if the
-    /// outputs differ from those at export: the build or the core computes
-    /// something else.
-    pub fn self_test(&mut self) -> Result<(), EngineError> {
-        let vector = self.image.test_vector().ok_or(EngineError::NoTestVector)?;
-        let computed = self.output_checksum(vector.frames());
-        let expected = vector.crc32();
-        if computed == expected {
-            Ok(())
-        } else {
-            Err(EngineError::SelfTest { expected, computed })
-        }
-    }
-
-    /// CRC-32 over the outputs to `frames` from a reset: logits, then
-    /// posteriors of every frame, little-endian. Frames of the wrong length
-    /// are left out. The engine is reset afterwards.
-    pub fn output_checksum<'f>(&mut self, frames: impl Iterator<Item = &'f [i8]>) -> u32 {
-        self.reset();
-        let mut digest = CRC32.digest();
-        for frame in frames {
-            if let Ok(output) = self.push(frame) {
-                digest.update(output.logits.as_bytes());
-                digest.update(output.posteriors.as_bytes());
-            }
-        }
-        self.reset();
-        digest.finalize()
     }
 }

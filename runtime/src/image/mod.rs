@@ -14,7 +14,7 @@ mod sections;
 #[cfg(feature = "conv")]
 pub use graph::{FeatureMap, Graph};
 pub use plan::MemoryPlan;
-pub use sections::TestVector;
+pub use sections::{Input, TestVector};
 
 use crate::audio::AudioParams;
 use crate::detector::DetectorParams;
@@ -99,6 +99,8 @@ pub struct Image<'a> {
     detector: Option<DetectorParams>,
     test_vector: Option<TestVector<'a>>,
     input_width: usize,
+    /// 0 without an embedding.
+    tokens: usize,
     classes: usize,
 }
 
@@ -248,7 +250,7 @@ impl<'a> Image<'a> {
         let source = Source::read(bytes, &header)?;
 
         let mut signal = None;
-        let mut input_width = 0;
+        let (mut input_width, mut tokens) = (0, 0);
         for (index, record) in (0..).zip(records) {
             let layer = decode::layer(source, index, record)?;
             decode::validate(index, record, &layer)?;
@@ -258,6 +260,10 @@ impl<'a> Image<'a> {
             let fits = match (signal, reads) {
                 (None, Signal::Codes { width, .. }) => {
                     input_width = width;
+                    true
+                }
+                (None, Signal::Token { tokens: found }) => {
+                    tokens = found;
                     true
                 }
                 (Some(before), reads) => between || before == reads,
@@ -287,6 +293,7 @@ impl<'a> Image<'a> {
             detector: None,
             test_vector: None,
             input_width,
+            tokens,
             classes,
         };
         let plan = image.memory_plan();
@@ -299,7 +306,7 @@ impl<'a> Image<'a> {
         sections::check_labels(image.labels, classes)?;
         image.audio = sections::audio(bytes, header.audio, input_width)?;
         image.detector = sections::detector(bytes, header.detector, classes)?;
-        image.test_vector = sections::test_vector(bytes, header.test_vector, input_width)?;
+        image.test_vector = sections::test_vector(bytes, header.test_vector, &image)?;
         Ok(image)
     }
 
@@ -327,10 +334,20 @@ impl<'a> Image<'a> {
         self.labels().nth(class).unwrap_or("")
     }
 
-    /// Codes of one input frame.
+    /// Codes of one input frame; 0 for a language model.
     #[must_use]
     pub const fn input_len(&self) -> usize {
         self.input_width
+    }
+
+    /// Tokens of a language model, whose input is one of them; `None` for models
+    /// that read frames of codes.
+    #[must_use]
+    pub const fn tokens(&self) -> Option<usize> {
+        match self.tokens {
+            0 => None,
+            tokens => Some(tokens),
+        }
     }
 
     /// Number of classes.

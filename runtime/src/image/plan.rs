@@ -42,6 +42,8 @@ impl MemoryPlan {
             plan.scratch = plan.scratch.max(layer.scratch_words());
             for signal in [layer.input(), layer.output()] {
                 match signal {
+                    // Handed to the step itself.
+                    Signal::Token { .. } => {}
                     Signal::Codes { .. } if maps.is_some() => {}
                     Signal::Codes { width, .. } => plan.code_width = plan.code_width.max(width),
                     Signal::Logits { width } => plan.classes = plan.classes.max(width),

@@ -24,6 +24,8 @@ pub const LAYER_BYTES: usize = 48;
 pub const MAX_LAYERS: u16 = 256;
 /// Most feature maps of an image network.
 pub const MAX_MAPS: u16 = 256;
+/// Most tokens of an embedding.
+pub const MAX_TOKENS: usize = 1 << 14;
 /// Most columns of a weight matrix; see [`crate::kernels`] for the bound.
 pub const MAX_COLUMNS: usize = 1 << 14;
 /// Most outputs of a layer.
@@ -97,6 +99,8 @@ pub mod kind {
     pub const MAX_POOL: u8 = 8;
     /// Mean of a window or of a map.
     pub const AVERAGE_POOL: u8 = 9;
+    /// Codes of a token.
+    pub const EMBEDDING: u8 = 10;
 }
 
 /// Tags of [`LayerRecord::layout`].
@@ -141,7 +145,7 @@ pub struct LayerRecord {
     pub output: u8,
     /// Bits of output codes, 0 where the output has none of its own.
     pub output_bits: u8,
-    /// Input width.
+    /// Input width; tokens of an embedding.
     pub inputs: u16,
     /// Output width; hidden units of an LSTM; classes of a pooling layer,
     /// whose input is one wider if it has a score.
@@ -154,7 +158,8 @@ pub struct LayerRecord {
     /// Offset of the weights as panels, 0 if there are none.
     pub panels: u32,
     /// Offset of the weights as rows, 0 if there are none. Depthwise
-    /// convolution: of its weights, i8 each, `[k][k][C]`.
+    /// convolution: of its weights, i8 each, `[k][k][C]`. Embedding: of its
+    /// codes, i8 each, token after token.
     pub rows: u32,
     /// Offset of the biases, i32 each.
     pub bias: u32,
@@ -297,13 +302,14 @@ pub struct AudioRecord {
     pub reserved: [u8; 2],
 }
 
-/// Start of the test vector, 8 bytes; `frames` x input width codes follow.
+/// Start of the test vector, 8 bytes; `frames` x input width codes follow, or
+/// as many tokens, u16 each.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
 #[repr(C)]
 pub struct TestRecord {
-    /// Frames of input codes.
+    /// Frames of input codes, or tokens.
     pub frames: u16,
     /// Zero.
     pub reserved: u16,

@@ -1,5 +1,6 @@
 //! The sections beside the layers: labels, audio, detector, test vector.
 
+use super::Image;
 use super::bytes::Bytes;
 use super::record::{AudioRecord, TestRecord};
 use crate::audio::{AudioParams, HOP, SAMPLE_RATE, WINDOW};
@@ -95,19 +96,47 @@ pub(super) fn detector(
     }
 }
 
-/// The built-in test vector: input frames, and the checksum of what the
-/// model must answer.
+/// What a model is given for a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input<'f> {
+    /// A frame of [`Image::input_len`] codes.
+    Codes(&'f [i8]),
+    /// A token, below [`Image::tokens`].
+    #[cfg(feature = "embedding")]
+    Token(u16),
+}
+
+impl<'f> Input<'f> {
+    /// The codes, if it is a frame of codes.
+    pub(crate) const fn codes(self) -> Option<&'f [i8]> {
+        match self {
+            Self::Codes(codes) => Some(codes),
+            #[cfg(feature = "embedding")]
+            Self::Token(_) => None,
+        }
+    }
+}
+
+/// The built-in test vector: input frames or tokens, and the checksum of what
+/// the model must answer.
 #[derive(Clone, Copy, Debug)]
 pub struct TestVector<'a> {
+    count: usize,
     codes: &'a [i8],
-    input_width: usize,
+    #[cfg(feature = "embedding")]
+    tokens: &'a [u16],
     crc32: u32,
 }
 
 impl<'a> TestVector<'a> {
-    /// The input frames, in order.
-    pub fn frames(&self) -> impl Iterator<Item = &'a [i8]> + use<'a> {
-        self.codes.chunks_exact(self.input_width.max(1))
+    /// The inputs, in order.
+    pub fn frames(&self) -> impl Iterator<Item = Input<'a>> + use<'a> {
+        let codes = self.codes;
+        let frames = codes.chunks_exact((codes.len() / self.count.max(1)).max(1));
+        let frames = frames.map(Input::Codes);
+        #[cfg(feature = "embedding")]
+        let frames = frames.chain(self.tokens.iter().map(|&token| Input::Token(token)));
+        frames
     }
 
     /// CRC-32 over the outputs of every frame: logits, then posteriors.
@@ -117,12 +146,12 @@ impl<'a> TestVector<'a> {
     }
 }
 
-/// The test vector section.
-pub(super) fn test_vector(
-    bytes: Bytes<'_>,
+/// The test vector section of `image`, whose input is known.
+pub(super) fn test_vector<'a>(
+    bytes: Bytes<'a>,
     offset: u32,
-    input_width: usize,
-) -> Result<Option<TestVector<'_>>, ImageError> {
+    image: &Image<'a>,
+) -> Result<Option<TestVector<'a>>, ImageError> {
     if offset == 0 {
         return Ok(None);
     }
@@ -130,10 +159,24 @@ pub(super) fn test_vector(
     if r.frames == 0 || r.reserved != 0 {
         return Err(ImageError::TestVector);
     }
-    let codes = offset.saturating_add(size_of::<TestRecord>() as u32);
-    Ok(Some(TestVector {
-        codes: bytes.slice(codes, usize::from(r.frames) * input_width)?,
-        input_width,
+    let count = usize::from(r.frames);
+    let inputs = offset.saturating_add(size_of::<TestRecord>() as u32);
+    #[cfg(feature = "embedding")]
+    let tokens = image.tokens().unwrap_or(0);
+    let vector = TestVector {
+        count,
+        codes: bytes.slice(inputs, count * image.input_len())?,
+        #[cfg(feature = "embedding")]
+        tokens: bytes.slice(inputs, if tokens > 0 { count } else { 0 })?,
         crc32: r.crc32,
-    }))
+    };
+    #[cfg(feature = "embedding")]
+    if vector
+        .tokens
+        .iter()
+        .any(|&token| usize::from(token) >= tokens)
+    {
+        return Err(ImageError::TestVector);
+    }
+    Ok(Some(vector))
 }

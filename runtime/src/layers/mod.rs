@@ -6,6 +6,8 @@
 #[cfg(feature = "conv")]
 mod conv;
 mod dense;
+#[cfg(feature = "embedding")]
+mod embedding;
 mod lstm;
 mod map;
 #[cfg(feature = "conv")]
@@ -18,6 +20,8 @@ mod pool;
 #[cfg(feature = "conv")]
 pub use conv::{Conv, ConvConfig, ConvError, ConvOutput, Residual, Visitor};
 pub use dense::{Dense, DenseOutput};
+#[cfg(feature = "embedding")]
+pub use embedding::Embedding;
 pub use lstm::{Lstm, LstmGate, LstmState, Strategy};
 pub use map::{Format, Shape, View, Window};
 #[cfg(feature = "conv")]
@@ -31,6 +35,11 @@ use crate::quant::Split;
 /// What a layer takes or gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
+    /// A token: the input of a language model.
+    Token {
+        /// Number of tokens.
+        tokens: usize,
+    },
     /// Activation codes of this split's bits and sign.
     Codes {
         /// Number of codes.
@@ -80,6 +89,9 @@ pub enum Layer<'a> {
     MeanPool(MeanPool),
     /// Sliding mean of logits weighted by a score.
     AttentionPool(AttentionPool),
+    /// From a token to codes: language models.
+    #[cfg(feature = "embedding")]
+    Embedding(Embedding<'a>),
     /// From one feature map to another: image networks.
     #[cfg(feature = "conv")]
     Map(MapLayer<'a>),
@@ -94,6 +106,8 @@ impl Layer<'_> {
             Self::Dense(_) => "dense",
             Self::MeanPool(_) => "mean-pool",
             Self::AttentionPool(_) => "attention-pool",
+            #[cfg(feature = "embedding")]
+            Self::Embedding(_) => "embedding",
             #[cfg(feature = "conv")]
             Self::Map(l) => l.name(),
         }
@@ -117,6 +131,8 @@ impl Layer<'_> {
             Self::AttentionPool(l) => Signal::Logits {
                 width: l.classes + 1,
             },
+            #[cfg(feature = "embedding")]
+            Self::Embedding(l) => Signal::Token { tokens: l.tokens },
             #[cfg(feature = "conv")]
             Self::Map(l) => Signal::map(l.ends.input, l.ends.input_format),
         }
@@ -137,6 +153,12 @@ impl Layer<'_> {
             },
             Self::MeanPool(l) => Signal::Logits { width: l.width },
             Self::AttentionPool(l) => Signal::Logits { width: l.classes },
+            #[cfg(feature = "embedding")]
+            Self::Embedding(l) => Signal::Codes {
+                width: l.width,
+                bits: l.bits,
+                signed: true,
+            },
             #[cfg(feature = "conv")]
             Self::Map(l) => Signal::map(l.ends.output, l.ends.output_format),
         }
@@ -150,6 +172,8 @@ impl Layer<'_> {
             Self::Dense(_) => 0,
             Self::MeanPool(l) => l.state_words(),
             Self::AttentionPool(l) => l.state_words(),
+            #[cfg(feature = "embedding")]
+            Self::Embedding(_) => 0,
             #[cfg(feature = "conv")]
             Self::Map(_) => 0,
         }
@@ -162,6 +186,8 @@ impl Layer<'_> {
             Self::Lstm(l) => l.scratch_words(),
             Self::Dense(l) => l.scratch_words(),
             Self::MeanPool(_) | Self::AttentionPool(_) => 0,
+            #[cfg(feature = "embedding")]
+            Self::Embedding(_) => 0,
             #[cfg(feature = "conv")]
             Self::Map(l) => l.scratch_words(),
         }

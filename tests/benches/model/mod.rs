@@ -1,8 +1,8 @@
 //! A model with one LSTM, and input that makes it work at given rates.
 
 use pg_host::image::{
-    DenseSpec, GateSpec, ImageBytes, ImageSpec, LayerSpec, LstmGateSpec, LstmSpec, WeightCopies,
-    build,
+    DenseSpec, GateSpec, ImageBytes, ImageSpec, LayerSpec, LstmGateSpec, LstmSpec, TestSpec,
+    WeightCopies, build,
 };
 use pg_runtime::engine::Engine;
 use pg_runtime::gate::GateKind;
@@ -226,7 +226,7 @@ fn image(lstm: &LstmSpec, gate: LstmGateSpec) -> ImageBytes {
         labels: vec!["no".into(), "yes".into()],
         audio: None,
         detector: None,
-        test_frames: vec![],
+        test: TestSpec::Frames(vec![]),
     };
     build(&spec, Selected::TARGET).expect("an image that the runtime takes")
 }

@@ -7,6 +7,7 @@ use pg_host::data::{Clip, Dataset, Split, images, spread};
 use pg_host::emulator::{self, Feed, Record, Verification};
 use pg_host::eval::picture_input;
 use pg_host::image::ImageBytes;
+use pg_host::language;
 use pg_host::spotter::frame_end;
 use pg_host::stream;
 use pg_runtime::image::Image;
@@ -26,26 +27,33 @@ const STREAM_SEED: u64 = 1;
 struct FeedArgs {
     /// Directory with manifest.csv; for an image network, with CIFAR-10's
     /// binary batches (or one such file), or with folders train/CLASS and
-    /// val/CLASS of .jpg files. By default the shipped clips or pictures.
+    /// val/CLASS of .jpg files; for a language model, with ptb.test.txt. By default
+    /// the shipped clips or pictures.
     #[arg(long)]
     data: Option<PathBuf>,
     /// train, valid or test; pictures have train and test.
     #[arg(long, default_value = "test", value_parser = parse_split)]
     split: Split,
-    /// Clips or pictures, spread evenly over the split; each starts from a reset.
+    /// Clips, pictures or sentences, spread evenly over the split; each starts from
+    /// a reset.
     #[arg(long, default_value_t = 55)]
     clips: usize,
-    /// Seconds of a stream whose state is carried throughout; 0 for none.
+    /// Seconds of a stream, or words from the start of a text, throughout which the
+    /// state is carried; 0 for none.
     #[arg(long, default_value_t = 60)]
     stream: u32,
 }
 
 impl FeedArgs {
-    /// What to feed and the label of each clip or picture.
+    /// What to feed and the label of each clip or picture, or the word that each
+    /// sentence ends with.
     fn feed(&self, image: &ImageBytes) -> Result<(Feed, Vec<String>)> {
         let image = image.image_of_any_target()?;
         if image.graph().is_some() {
             return self.pictures(&image);
+        }
+        if image.tokens().is_some() {
+            return self.words(&image);
         }
         let shipped = PathBuf::from(SHIPPED_DATA);
         let data = Dataset::open(self.data.as_ref().unwrap_or(&shipped))?;
@@ -94,6 +102,41 @@ impl FeedArgs {
             feed.push(pictures.pixels(k)?.into_owned());
         }
         Ok((Feed::Pictures(feed), labels))
+    }
+
+    /// Sentences, their last words left to the model; then the start of the text.
+    fn words(&self, image: &Image<'_>) -> Result<(Feed, Vec<String>)> {
+        let data = self.data.as_ref();
+        let data = data.context("no text ships: --data names a directory with ptb.test.txt")?;
+        let vocabulary = language::image_vocabulary(image)?;
+        let text = language::corpus::read(data, self.split, &vocabulary)?;
+        eprintln!(
+            "{} of the {} words of the text are outside the image's {}, and read as <unk>",
+            text.replaced,
+            text.words.len(),
+            vocabulary.len()
+        );
+        // The word before the first is the end of a line; a vocabulary in an image
+        // has no more words than 16 bits count.
+        let end = vocabulary.end();
+        let tokens = |words: &[u32]| -> Vec<u16> {
+            let before = std::iter::once(&end).chain(words);
+            before.map(|&word| word as u16).collect()
+        };
+        let sentences = text.words.split(|&word| word == end);
+        let sentences: Vec<&[u32]> = sentences.filter(|words| !words.is_empty()).collect();
+        let (mut feed, mut labels) = (Vec::new(), Vec::new());
+        for k in spread(self.clips, sentences.len()) {
+            if let Some((&last, words)) = sentences[k].split_last() {
+                feed.push(tokens(words));
+                labels.push(vocabulary.words()[last as usize].clone());
+            }
+        }
+        if self.stream > 0 {
+            let words = text.words.len().min(self.stream as usize);
+            feed.push(tokens(&text.words[..words]));
+        }
+        Ok((Feed::Words(feed), labels))
     }
 }
 

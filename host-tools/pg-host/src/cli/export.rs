@@ -6,11 +6,11 @@ use pg_host::export::{ExportOptions, Gates, export};
 use pg_host::fsio;
 use pg_host::image::{ImageBytes, LayerSpec, WeightCopies, build, unpack};
 use pg_host::inspect::inspect;
-use pg_host::language::LanguageModel;
+use pg_host::language::{self, LanguageModel};
 use pg_host::model::TrainedModel;
 use pg_host::network::{self, model::ImageModel};
 use pg_runtime::layout::{Target, WeightBits};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Copies {
@@ -51,6 +51,10 @@ pub struct Export {
     /// Learned gates, or all open: the plain integer network for comparison.
     #[arg(long, value_enum, default_value = "learned")]
     gates: GateChoice,
+    /// Of a language model: keep only so many words of its vocabulary, the most
+    /// frequent ones, besides <unk> and <eos>; all by default.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    words: Option<u32>,
     /// Averaged posterior above which a word is reported, 0 to 1.
     #[arg(long)]
     threshold: Option<f64>,
@@ -102,9 +106,7 @@ impl Repack {
             }
         }
         let image = build(&spec, self.target.unwrap_or(image.target()))?;
-        fsio::write_atomic(&self.output, image.as_bytes())?;
-        println!("{}", inspect(&image)?);
-        Ok(())
+        write(&self.output, &image)
     }
 }
 
@@ -126,6 +128,13 @@ impl From<Copies> for WeightCopies {
     }
 }
 
+/// Writes an image and says what is in it.
+fn write(path: &Path, image: &ImageBytes) -> Result<()> {
+    fsio::write_atomic(path, image.as_bytes())?;
+    println!("{}", inspect(image)?);
+    Ok(())
+}
+
 fn q15(name: &str, x: f64) -> Result<u16> {
     ensure!(
         x > 0.0 && x < 1.0,
@@ -141,22 +150,12 @@ impl Export {
         if ImageModel::recognises(&bytes) {
             return self.pictures();
         }
-        ensure!(
-            !LanguageModel::recognises(&bytes),
-            "a language model has no image: the format has no embeddings; `pg-host eval` computes \
-             the trained model as integers"
-        );
+        if LanguageModel::recognises(&bytes) {
+            return self.words();
+        }
+        self.all_words()?;
         let model = TrainedModel::load(&self.model)?;
-        let mut options = ExportOptions {
-            copies: self.copies.into(),
-            target: self.target,
-            packed: self.weights == Weights::Packed,
-            gates: match self.gates {
-                GateChoice::Learned => Gates::Learned,
-                GateChoice::Open => Gates::Open,
-            },
-            ..ExportOptions::default()
-        };
+        let mut options = self.options();
         let d = &mut options.detector;
         if let Some(x) = self.threshold {
             d.threshold = q15("threshold", x)?;
@@ -167,26 +166,62 @@ impl Export {
         }
         d.smooth = self.smooth.unwrap_or(d.smooth);
         d.refractory = self.refractory.unwrap_or(d.refractory);
-        let image = export(&model, &options)?;
-        fsio::write_atomic(&self.output, image.as_bytes())?;
-        println!("{}", inspect(&image)?);
-        Ok(())
+        write(&self.output, &export(&model, &options)?)
+    }
+
+    fn options(&self) -> ExportOptions {
+        ExportOptions {
+            copies: self.copies.into(),
+            target: self.target,
+            packed: self.weights == Weights::Packed,
+            gates: match self.gates {
+                GateChoice::Learned => Gates::Learned,
+                GateChoice::Open => Gates::Open,
+            },
+            ..ExportOptions::default()
+        }
     }
 
     /// Exports an image network.
     fn pictures(self) -> Result<()> {
-        let detector =
-            self.threshold.or(self.release).is_some() || self.smooth.or(self.refractory).is_some();
-        ensure!(
-            !detector,
-            "an image network has no detector: leave out --threshold, --release, --smooth and \
-             --refractory"
-        );
+        self.no_detector("an image network")?;
+        self.all_words()?;
         let model = ImageModel::load(&self.model)?;
         let gates = matches!(self.gates, GateChoice::Learned);
         let image = network::export::export(&model, self.target, gates)?;
-        fsio::write_atomic(&self.output, image.as_bytes())?;
-        println!("{}", inspect(&image)?);
+        write(&self.output, &image)
+    }
+
+    /// Exports a language model.
+    fn words(self) -> Result<()> {
+        self.no_detector("a language model")?;
+        let mut model = LanguageModel::load(&self.model)?;
+        if let Some(count) = self.words {
+            let all = model.meta.vocabulary.len();
+            model = language::with_words(&model, count as usize)?;
+            println!(
+                "vocabulary {} of {all} words: the most frequent, <unk> and <eos>",
+                model.meta.vocabulary.len()
+            );
+        }
+        write(&self.output, &language::export(&model, &self.options())?)
+    }
+
+    fn no_detector(&self, model: &str) -> Result<()> {
+        let given =
+            self.threshold.or(self.release).is_some() || self.smooth.or(self.refractory).is_some();
+        ensure!(
+            !given,
+            "{model} has no detector: leave out --threshold, --release, --smooth and --refractory"
+        );
+        Ok(())
+    }
+
+    fn all_words(&self) -> Result<()> {
+        ensure!(
+            self.words.is_none(),
+            "--words is for language models: this one has no vocabulary"
+        );
         Ok(())
     }
 }

@@ -7,13 +7,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use pg_host::data::{Dataset, Split, images, read_clip};
 use pg_host::export::Gates;
 use pg_host::image::ImageBytes;
-use pg_host::language::{self, IntegerModel, LanguageModel};
+use pg_host::language::{self, LanguageImage, LanguageModel};
 use pg_host::model::TrainedModel;
-use pg_host::network::model::ImageModel;
 use pg_host::network::report::NetworkReport;
+use pg_host::network::{self, model::ImageModel};
 use pg_host::spotter::{Spotter, arena};
 use pg_host::{eval, inspect, stream};
 use pg_runtime::audio::SAMPLE_RATE;
+use pg_runtime::kernels::{Kernels, Selected};
 use pg_runtime::probe::NoProbe;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -28,20 +29,22 @@ pub fn parse_split(name: &str) -> Result<Split, String> {
 /// Arguments of `eval`.
 #[derive(Args)]
 pub struct Eval {
-    /// Model image; of a language model the trained model (.safetensors), which
-    /// the runtime's layers compute as integers.
+    /// Model image; of a language model or an image network also the trained model
+    /// (.safetensors), which is exported first.
     image: PathBuf,
-    /// Directory with manifest.csv; for a language model, with ptb.test.txt; for an image network, with CIFAR-10's
-    /// binary batches or with folders train/CLASS and val/CLASS of .jpg files.
+    /// Directory with manifest.csv; for a language model, with ptb.test.txt; for an
+    /// image network, with CIFAR-10's binary batches or with folders train/CLASS and
+    /// val/CLASS of .jpg files.
     #[arg(long)]
     data: PathBuf,
     /// train, valid or test; pictures have train and test.
     #[arg(long, default_value = "test", value_parser = parse_split)]
     split: Split,
     /// Pixels around the input that .jpg files are scaled to, and that are cut
-    /// off: the recipe's augmentation.pad.
-    #[arg(long, default_value_t = 0)]
-    margin: usize,
+    /// off: the recipe's augmentation.pad, which a trained model states; 0 for
+    /// an image.
+    #[arg(long)]
+    margin: Option<usize>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -50,11 +53,14 @@ pub struct Eval {
 impl Eval {
     pub fn run(self) -> Result<()> {
         if is_trained(&self.image) {
-            return self.words();
+            return self.trained();
         }
         let image = ImageBytes::read_for_host(&self.image)?;
+        if image.image()?.tokens().is_some() {
+            return self.words(&LanguageImage::new(image)?);
+        }
         if image.image()?.graph().is_some() {
-            return self.pictures(&image);
+            return self.pictures(&image, 0);
         }
         let data = Dataset::open(&self.data)?;
         let bar = bar(data.split(self.split).count())?;
@@ -63,19 +69,31 @@ impl Eval {
         show(&result?, self.json)
     }
 
-    fn words(self) -> Result<()> {
-        let model = LanguageModel::load(&self.image)?;
-        let text = language::corpus::read(&self.data, self.split, &model.vocabulary()?)?;
-        let integers = IntegerModel::new(&model, Gates::Learned)?;
+    fn words(self, image: &LanguageImage) -> Result<()> {
+        let text = language::corpus::read(&self.data, self.split, image.vocabulary())?;
         let bar = bar(text.words.len())?;
-        let result = language::evaluate(&integers, self.split, &text, &|n| bar.inc(n));
+        let result = language::evaluate(image, self.split, &text, &|n| bar.inc(n));
         bar.finish_and_clear();
         show(&result?, self.json)
     }
 
-    fn pictures(self, image: &ImageBytes) -> Result<()> {
+    fn trained(self) -> Result<()> {
+        let bytes = std::fs::read(&self.image)
+            .with_context(|| format!("cannot read {}", self.image.display()))?;
+        if ImageModel::recognises(&bytes) {
+            let model = ImageModel::load(&self.image)?;
+            let image = network::export::export(&model, Selected::TARGET, true)?;
+            return self.pictures(&image, model.meta.margin()?);
+        }
+        let model = LanguageModel::load(&self.image)?;
+        self.words(&LanguageImage::of(&model, Gates::Learned)?)
+    }
+
+    /// `margin` is that of the model, where the user names none.
+    fn pictures(self, image: &ImageBytes, margin: usize) -> Result<()> {
         let (shape, _) = eval::picture_input(&image.image()?)?;
-        let set = images::open(&self.data, shape.height, self.margin)?;
+        let margin = self.margin.unwrap_or(margin);
+        let set = images::open(&self.data, shape.height, margin)?;
         let pictures = set.split(self.split)?;
         let bar = bar(pictures.len())?;
         let named = (self.split.name(), set.labels.as_slice());

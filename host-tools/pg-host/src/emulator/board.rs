@@ -29,6 +29,8 @@ pub enum Input {
     Audio,
     /// Pictures: image networks.
     Pictures,
+    /// Words: language models.
+    Words,
 }
 
 impl fmt::Display for Input {
@@ -36,6 +38,7 @@ impl fmt::Display for Input {
         f.write_str(match self {
             Self::Audio => "audio",
             Self::Pictures => "pictures",
+            Self::Words => "words",
         })
     }
 }

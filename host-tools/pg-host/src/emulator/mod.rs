@@ -2,6 +2,7 @@
 //! bytes with the host's.
 
 mod board;
+mod feed;
 pub(crate) mod process;
 mod protocol;
 mod run;
@@ -10,7 +11,8 @@ mod verify;
 pub use board::{Board, Chip, Input, Sizes, boards, devices, find};
 #[cfg(feature = "bench")]
 pub(crate) use board::{firmware_folder, layout};
+pub use feed::{Feed, Record};
 pub use process::LogLine;
-pub use protocol::{Feed, Outputs, Record, Statistics};
+pub use protocol::{Outputs, Statistics};
 pub use run::{Run, run};
 pub use verify::{Verification, verify};

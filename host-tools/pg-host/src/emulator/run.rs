@@ -1,8 +1,9 @@
 //! Running a board's firmware on records.
 
 use super::board::Board;
+use super::feed::Feed;
 use super::process::{LogLine, Machine, put};
-use super::protocol::{Feed, Outputs};
+use super::protocol::Outputs;
 use crate::image::ImageBytes;
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
@@ -34,7 +35,7 @@ pub fn run(board: &Board, elf: &Path, image: &ImageBytes, feed: &Feed) -> Result
     ensure!(
         bytes.len() as u64 <= board.model.size,
         "the image has {} bytes and the model region of {} {}; \
-         export it with `--copies one`, or train a smaller model",
+         export it with `--copies one`, a language model with `--words`, or train a smaller model",
         bytes.len(),
         board.name,
         board.model.size

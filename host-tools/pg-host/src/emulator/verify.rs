@@ -1,8 +1,9 @@
 //! Host against emulated board, byte for byte.
 
 use super::board::{Board, Sizes};
+use super::feed::Feed;
 use super::process::LogLine;
-use super::protocol::{Feed, Outputs};
+use super::protocol::Outputs;
 use super::run::run;
 use crate::image::ImageBytes;
 use anyhow::{Result, bail};
@@ -22,7 +23,7 @@ pub struct Verification {
     pub image: String,
     /// Bytes of the image.
     pub image_bytes: usize,
-    /// Records compared: clips and streams, or pictures.
+    /// Records compared: clips and streams, pictures, or sentences.
     pub records: usize,
     /// Frames compared.
     pub frames: u32,

@@ -7,9 +7,9 @@ mod unpack_maps;
 
 pub use build::build;
 pub use spec::{
-    AudioSpec, ConvSpec, DenseSpec, DepthwiseSpec, GateSpec, GraphSpec, ImageSpec, LayerSpec,
-    LstmGateSpec, LstmSpec, MapChannels, MapLayerSpec, MapOpSpec, PoolSpec, ResidualSpec,
-    WeightCopies,
+    AudioSpec, ConvSpec, DenseSpec, DepthwiseSpec, EmbeddingSpec, GateSpec, GraphSpec, ImageSpec,
+    LayerSpec, LstmGateSpec, LstmSpec, MapChannels, MapLayerSpec, MapOpSpec, PoolSpec,
+    ResidualSpec, TestSpec, WeightCopies,
 };
 pub use unpack::unpack;
 
@@ -109,7 +109,9 @@ impl ImageBytes {
         let packed = image.layers().any(|layer| match layer {
             Layer::Lstm(l) => l.weights().bits() == WeightBits::Four,
             Layer::Dense(l) => l.weights().bits() == WeightBits::Four,
-            Layer::MeanPool(_) | Layer::AttentionPool(_) | Layer::Map(_) => false,
+            Layer::MeanPool(_) | Layer::AttentionPool(_) | Layer::Embedding(_) | Layer::Map(_) => {
+                false
+            }
         });
         Ok(packed)
     }

@@ -1,12 +1,12 @@
 //! From an image back to the integers it was built from.
 
 use super::spec::{
-    AudioSpec, DenseSpec, GateSpec, ImageSpec, LayerSpec, LstmGateSpec, LstmSpec, PoolSpec,
-    WeightCopies,
+    AudioSpec, DenseSpec, EmbeddingSpec, GateSpec, ImageSpec, LayerSpec, LstmGateSpec, LstmSpec,
+    PoolSpec, TestSpec, WeightCopies,
 };
 use super::unpack_maps;
 use pg_runtime::audio::AudioParams;
-use pg_runtime::image::Image;
+use pg_runtime::image::{Image, Input};
 use pg_runtime::layers::{Dense, Layer, Lstm};
 use pg_runtime::layout::Matrix;
 
@@ -14,14 +14,27 @@ use pg_runtime::layout::Matrix;
 /// an image that computes the same bytes.
 #[must_use]
 pub fn unpack(image: &Image<'_>) -> ImageSpec {
-    let vector = image.test_vector();
     ImageSpec {
         layers: image.layers().map(|l| layer(&l)).collect(),
         graph: image.graph().map(unpack_maps::graph),
         labels: image.labels().map(str::to_owned).collect(),
         audio: image.audio().map(|a| audio(&a)),
         detector: image.detector(),
-        test_frames: vector.map_or_else(Vec::new, |v| v.frames().map(<[i8]>::to_vec).collect()),
+        test: test(image),
+    }
+}
+
+fn test(image: &Image<'_>) -> TestSpec {
+    let (mut frames, mut tokens) = (Vec::new(), Vec::new());
+    for input in image.test_vector().iter().flat_map(|v| v.frames()) {
+        match input {
+            Input::Codes(codes) => frames.push(codes.to_vec()),
+            Input::Token(token) => tokens.push(token),
+        }
+    }
+    match image.tokens() {
+        Some(_) => TestSpec::Tokens(tokens),
+        None => TestSpec::Frames(frames),
     }
 }
 
@@ -36,6 +49,12 @@ fn layer(layer: &Layer<'_>) -> LayerSpec {
         Layer::AttentionPool(p) => LayerSpec::AttentionPool(PoolSpec {
             classes: p.classes(),
             window: p.window(),
+        }),
+        Layer::Embedding(l) => LayerSpec::Embedding(EmbeddingSpec {
+            tokens: l.tokens(),
+            width: l.width(),
+            bits: l.bits(),
+            table: l.table().to_vec(),
         }),
         Layer::Map(l) => LayerSpec::Map(unpack_maps::layer(l)),
     }

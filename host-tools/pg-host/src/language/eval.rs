@@ -1,11 +1,11 @@
 //! Evaluation of a language model by the runtime's layers: perplexity, sparsity,
 //! executed work.
 
-use super::integer::IntegerModel;
+use super::image::{LanguageImage, layers};
 use super::vocabulary::Text;
 use crate::data::Split;
 use crate::eval::LayerWork;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use pg_runtime::layers::{Dense, Layer, Strategy};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -21,8 +21,10 @@ const Q8: f64 = 256.0;
 /// What an evaluation found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LanguageEvaluation {
-    /// CRC-32 of the image of LSTM and projection.
+    /// CRC-32 of the image, laid out for this host.
     pub image: String,
+    /// Words of its vocabulary.
+    pub vocabulary: usize,
     /// Name of the text.
     pub split: &'static str,
     /// Words, ends of lines included.
@@ -58,19 +60,22 @@ pub struct LanguageEvaluation {
 /// point, from the integer logits. `progress` is told the words done.
 ///
 /// # Errors
-/// When the model is not an LSTM and a projection.
+/// When the image is not an embedding, an LSTM and a projection, or the text was
+/// read in another vocabulary.
 pub fn evaluate(
-    model: &IntegerModel,
+    model: &LanguageImage,
     split: Split,
     text: &Text,
     progress: &dyn Fn(u64),
 ) -> Result<LanguageEvaluation> {
-    let image = model.image().image()?;
-    let layers: Vec<Layer<'_>> = image.layers().collect();
-    let [Layer::Lstm(lstm), Layer::Dense(head)] = layers.as_slice() else {
-        anyhow::bail!("the image is not an LSTM and a projection");
-    };
-    let mut work = [&layers[0], &layers[1]].map(LayerWork::of);
+    let image = model.bytes().image()?;
+    let (embedding, lstm, head) = layers(&image)?;
+    let known = |word: &u32| (*word as usize) < embedding.tokens();
+    ensure!(
+        text.words.iter().all(known),
+        "the text was read in another vocabulary"
+    );
+    let mut work = [Layer::Lstm(lstm), Layer::Dense(head)].map(|layer| LayerWork::of(&layer));
     let mut words = vec![0; lstm.state_words()];
     let mut state = lstm.state(&mut words);
     let mut scratch = vec![0; lstm.scratch_words()];
@@ -93,7 +98,7 @@ pub fn evaluate(
     for turn in text.words.chunks(TURN) {
         let hidden = &mut hidden[..turn.len() * lstm.hidden()];
         for (&word, hidden) in turn.iter().zip(hidden.chunks_exact_mut(lstm.hidden())) {
-            let codes = model.embedding(before);
+            let codes = embedding.codes(before as u16);
             let auto = Strategy::Auto;
             work[0].add(&lstm.step::<true>(&mut state, &mut scratch, auto, codes, hidden));
             not_zero += digits(codes) + carried;
@@ -104,7 +109,7 @@ pub fn evaluate(
             .par_chunks(SHARE)
             .zip(hidden.par_chunks(SHARE * lstm.hidden()));
         let projected: Vec<(f64, LayerWork)> = shares
-            .map(|(words, hidden)| project(head, &exponentials, words, hidden))
+            .map(|(words, hidden)| project(&head, &exponentials, words, hidden))
             .collect::<Result<_>>()?;
         // In order: the sum does not depend on the threads.
         for (part, counts) in &projected {
@@ -127,6 +132,7 @@ pub fn evaluate(
     let update = if bits > high { 1.0 - sparsity } else { 0.0 };
     Ok(LanguageEvaluation {
         image: format!("{:08x}", image.crc32()),
+        vocabulary: model.vocabulary().len(),
         split: split.name(),
         words: text.words.len(),
         replaced: text.replaced,
@@ -174,8 +180,8 @@ impl fmt::Display for LanguageEvaluation {
         writeln!(f, "image          {}", self.image)?;
         writeln!(
             f,
-            "text           {}: {} words, {} outside the vocabulary",
-            self.split, self.words, self.replaced
+            "text           {}: {} words, {} outside the image's {} and read as <unk>",
+            self.split, self.words, self.replaced, self.vocabulary
         )?;
         writeln!(f, "perplexity     {:.2} per word", self.perplexity)?;
         writeln!(

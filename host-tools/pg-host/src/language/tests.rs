@@ -1,13 +1,15 @@
 use super::eval::evaluate;
-use super::integer::IntegerModel;
+use super::export::{export, with_words};
+use super::image::LanguageImage;
 use super::model::{LanguageMeta, LanguageMetrics, LanguageModel};
 use super::vocabulary::{END, Text, UNKNOWN};
 use crate::data::Split;
-use crate::export::Gates;
+use crate::export::{ExportOptions, Gates};
 use crate::model::{GateGroup, GateTest, ModelKind, SplitKind};
 use pg_runtime::engine::Engine;
 use pg_runtime::gate::GateKind;
 use pg_runtime::layers::Layer;
+use pg_runtime::layout::Target;
 
 /// Deterministic values in (-1, 1).
 fn noise(n: usize, seed: u64) -> Vec<f32> {
@@ -80,16 +82,16 @@ fn perplexity_is_that_of_the_engines_logits() {
     ] {
         let mut trained = model(kind, [words, 5, 7]);
         trained.meta.gate_test = test;
-        let integers = IntegerModel::new(&trained, Gates::Learned).unwrap();
-        let result = evaluate(&integers, Split::Test, &text, &|_| ()).unwrap();
+        let found = LanguageImage::of(&trained, Gates::Learned).unwrap();
+        let result = evaluate(&found, Split::Test, &text, &|_| ()).unwrap();
 
-        let image = integers.image().image().unwrap();
+        let image = found.bytes().image().unwrap();
         let mut arena = vec![0; image.arena_bytes() / 4];
         let mut engine = Engine::new(&image, &mut arena).unwrap();
         let mut loss = 0.0;
         let mut before = 0;
         for &word in &text.words {
-            let output = engine.push(integers.embedding(before)).unwrap();
+            let output = engine.push_token(before as u16).unwrap();
             let logits: Vec<f64> = (output.logits.iter())
                 .map(|&l| f64::from(l) / 256.0)
                 .collect();
@@ -123,9 +125,9 @@ fn thresholds_decide_as_the_real_ones_do() {
         if test == GateTest::Within {
             trained.threshold.iter_mut().for_each(|t| *t = t.abs());
         }
-        let integers = IntegerModel::new(&trained, Gates::Learned).unwrap();
-        let image = integers.image().image().unwrap();
-        let Some(Layer::Lstm(lstm)) = image.layers().next() else {
+        let found = LanguageImage::of(&trained, Gates::Learned).unwrap();
+        let image = found.bytes().image().unwrap();
+        let Some(Layer::Lstm(lstm)) = image.layers().nth(1) else {
             panic!("no LSTM");
         };
         let gate = lstm.gate();
@@ -160,19 +162,75 @@ fn thresholds_decide_as_the_real_ones_do() {
 fn the_published_shape_fits_and_open_gates_are_dense() {
     let trained = model(ModelKind::Gated, [10_000, 300, 300]);
     let text = text(10_000, 20);
-    let gated = IntegerModel::new(&trained, Gates::Learned).unwrap();
+    let gated = LanguageImage::of(&trained, Gates::Learned).unwrap();
     let result = evaluate(&gated, Split::Valid, &text, &|_| ()).unwrap();
     assert!(result.layers[0].dense_macs == 20 * 1200 * 600 && result.layers[0].gated);
     assert_eq!(result.layers[1].macs, 20 * 300 * 10_000);
-    let open = IntegerModel::new(&trained, Gates::Open).unwrap();
+    let open = LanguageImage::of(&trained, Gates::Open).unwrap();
     let dense = evaluate(&open, Split::Valid, &text, &|_| ()).unwrap();
     assert_eq!((dense.sparsity, dense.executed_macs), (0.0, 1.0));
+}
+
+/// What a part of the vocabulary says of its words is what the whole says.
+#[test]
+fn a_part_of_the_vocabulary_has_the_logits_of_the_whole() {
+    let mut trained = model(ModelKind::Gated, [40, 5, 7]);
+    // <eos> and <unk> among the rare words.
+    trained.meta.vocabulary.swap(0, 30);
+    trained.meta.vocabulary.swap(1, 35);
+    let part = with_words(&trained, 12).unwrap();
+    assert_eq!(part.meta.vocabulary.len(), 14);
+    assert_eq!(with_words(&trained, 99).unwrap(), trained);
+    let [whole, part] = [&trained, &part].map(|m| LanguageImage::of(m, Gates::Learned).unwrap());
+    let vocabulary = part.vocabulary();
+    assert_eq!((vocabulary.get("w30"), vocabulary.end()), (Some(0), 12));
+    let places = vocabulary
+        .words()
+        .iter()
+        .map(|word| whole.vocabulary().get(word).unwrap());
+    let places: Vec<u32> = places.collect();
+    let images = [&whole, &part].map(|m| m.bytes().image().unwrap());
+    let mut arenas = images.map(|image| vec![0; image.arena_bytes() / 4]);
+    let [a, b] = &mut arenas;
+    let mut whole = Engine::new(&images[0], a).unwrap();
+    let mut part = Engine::new(&images[1], b).unwrap();
+    for token in [0u16, 3, 13, 12, 3, 7, 7, 11] {
+        let all = whole.push_token(places[usize::from(token)] as u16).unwrap();
+        let all: Vec<i16> = places.iter().map(|k| all.logits[*k as usize]).collect();
+        assert_eq!(part.push_token(token).unwrap().logits, all);
+    }
+}
+
+#[test]
+fn an_image_is_evaluated_as_the_model_it_was_exported_from() {
+    let trained = model(ModelKind::Gated, [60, 12, 9]);
+    let text = text(60, 200);
+    let by_model = LanguageImage::of(&trained, Gates::Learned).unwrap();
+    let expected = evaluate(&by_model, Split::Test, &text, &|_| ()).unwrap();
+    for target in Target::ALL {
+        let options = ExportOptions {
+            target,
+            ..ExportOptions::default()
+        };
+        let image = LanguageImage::new(export(&trained, &options).unwrap()).unwrap();
+        assert_eq!(image.vocabulary(), &trained.vocabulary().unwrap());
+        assert_eq!(
+            evaluate(&image, Split::Test, &text, &|_| ()).unwrap(),
+            expected
+        );
+    }
+    let other = super::Text {
+        words: vec![60],
+        replaced: 0,
+    };
+    let error = evaluate(&by_model, Split::Test, &other, &|_| ()).unwrap_err();
+    assert!(error.to_string().contains("another vocabulary"), "{error}");
 }
 
 #[test]
 fn what_cannot_be_computed_is_refused_by_name() {
     let error = |m: &LanguageModel| {
-        let error = IntegerModel::new(m, Gates::Learned).unwrap_err();
+        let error = LanguageImage::of(m, Gates::Learned).unwrap_err();
         format!("{error:#}")
     };
     let mut trained = model(ModelKind::Float, [9, 5, 6]);
@@ -189,6 +247,10 @@ fn what_cannot_be_computed_is_refused_by_name() {
     trained = model(ModelKind::Gated, [9, 5, 6]);
     trained.meta.vocabulary[4] = "w5".into();
     assert!(error(&trained).contains("\"w5\""));
+    let large = model(ModelKind::Gated, [16_385, 1, 1]);
+    assert!(error(&large).contains("--words"));
+    let part = with_words(&large, 16_384).unwrap();
+    LanguageImage::of(&part, Gates::Learned).unwrap();
 }
 
 #[test]

@@ -9,6 +9,10 @@ pub const END: &str = "<eos>";
 /// Stands for every word outside the vocabulary, where it has this one.
 pub const UNKNOWN: &str = "<unk>";
 
+/// A text of which not one word in so many is known is refused: it is not one that
+/// the model could say anything of. The ten most frequent words are a fifth of a text.
+const STRANGE: usize = 20;
+
 /// Words in the order of a model's outputs: by falling frequency in the
 /// training text, words that are equally frequent in the order of their bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,8 +110,8 @@ impl Vocabulary {
     /// if it has that.
     ///
     /// # Errors
-    /// When the text has no words, or a word is not in the vocabulary and
-    /// neither is [`UNKNOWN`]: names the word, its line and `file`.
+    /// When the text has no words, when hardly any is in the vocabulary, or when a
+    /// word is not and neither is [`UNKNOWN`]: names the word, its line and `file`.
     pub fn read(&self, text: &str, file: &Path) -> Result<Text> {
         let unknown = self.get(UNKNOWN);
         let mut words = Vec::with_capacity(text.len() / 5);
@@ -133,10 +137,15 @@ impl Vocabulary {
             words.push(self.end());
         }
         // As many ends as lines: nothing else is no text.
+        let found = words.len() - text.lines().count();
+        ensure!(found > 0, "{} has no words", file.display());
         ensure!(
-            words.len() > text.lines().count(),
-            "{} has no words",
-            file.display()
+            STRANGE * (found - replaced) >= found,
+            "only {} of the {found} words of {} are among the {} of the vocabulary: is it in \
+             another language, or the model of another text?",
+            found - replaced,
+            file.display(),
+            self.len()
         );
         Ok(Text { words, replaced })
     }
@@ -187,6 +196,16 @@ mod tests {
             "{e}"
         );
         assert!(error("").contains("some.txt has no words"));
+        let v = of("a b <unk>\n", 9);
+        let strange = "der die das und ".repeat(4);
+        let e = v
+            .read(&(strange.clone() + "\n"), Path::new("x"))
+            .unwrap_err();
+        assert!(e.to_string().contains("only 0 of the 16 words"), "{e}");
+        assert_eq!(
+            v.read(&(strange + "a\n"), Path::new("x")).unwrap().replaced,
+            16
+        );
         assert!(error(" \n\n").contains("no words"));
         assert!(Vocabulary::of("\n \n", 9, Path::new("x")).is_err());
         for bad in [&["a"][..], &[END, "a", "a"], &[END, ""], &[END, "a b"]] {

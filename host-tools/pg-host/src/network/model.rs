@@ -124,6 +124,27 @@ pub struct ImageMeta {
     pub seconds: f64,
 }
 
+impl ImageMeta {
+    /// Pixels around the input that pictures are scaled to, and that are cut off
+    /// outside training: the recipe's `augmentation.pad`, 0 if it has none.
+    ///
+    /// # Errors
+    /// If the recipe is not valid.
+    pub fn margin(&self) -> Result<usize> {
+        #[derive(Deserialize)]
+        struct Recipe {
+            #[serde(default)]
+            augmentation: Augmentation,
+        }
+        #[derive(Default, Deserialize)]
+        struct Augmentation {
+            pad: usize,
+        }
+        let recipe: Recipe = toml::from_str(&self.recipe_toml).context("the model's recipe")?;
+        Ok(recipe.augmentation.pad)
+    }
+}
+
 /// A trained image network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageModel {

@@ -1,6 +1,8 @@
 //! From layer records to layers: cheap views for every step, and the full
 //! validation that runs once.
 
+#[cfg(feature = "embedding")]
+mod embedding;
 #[cfg(feature = "conv")]
 mod maps;
 
@@ -33,6 +35,10 @@ pub(super) fn layer<'a>(
         }
         kind::ATTENTION_POOL => pool(index, r, 1)
             .map(|(classes, window)| Layer::AttentionPool(AttentionPool { classes, window })),
+        #[cfg(feature = "embedding")]
+        kind::EMBEDDING => embedding::layer(bytes, index, r).map(Layer::Embedding),
+        #[cfg(not(feature = "embedding"))]
+        kind::EMBEDDING => Err(ImageError::Embedding { layer: index }),
         #[cfg(feature = "conv")]
         kind::CONV..=kind::AVERAGE_POOL => {
             let graph = source.graph.ok_or(ImageError::Chain { layer: index })?;
@@ -232,6 +238,8 @@ pub(super) fn validate(index: u16, r: &LayerRecord, layer: &Layer<'_>) -> Result
         Layer::Dense(l) => dense_fields(r, l),
         #[cfg(feature = "conv")]
         Layer::Map(l) => maps::fields(r, &l.op),
+        #[cfg(feature = "embedding")]
+        Layer::Embedding(l) => check(l.is_valid(), LayerField::Code),
         Layer::MeanPool(_) | Layer::AttentionPool(_) => return Ok(()),
     };
     fields.map_err(|field| invalid(index, field))

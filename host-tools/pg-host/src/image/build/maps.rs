@@ -1,6 +1,7 @@
 //! Layers between feature maps, and the maps themselves.
 
-use super::{Writer, expect, row_sum, width, write_gate};
+use super::layers::{row_sum, write_gate};
+use super::{Writer, expect, width};
 use crate::image::spec::{
     ConvSpec, DepthwiseSpec, GraphSpec, MapChannels, MapLayerSpec, MapOpSpec,
 };

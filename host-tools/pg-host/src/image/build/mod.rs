@@ -1,21 +1,20 @@
 //! Lays an image out. The result is parsed by the runtime before it is given
 //! out, so what this writes and what `FORMAT.md` says cannot drift apart.
 
+mod layers;
 mod maps;
 
-use super::spec::{AudioSpec, GateSpec, ImageSpec, LayerSpec, WeightCopies};
-use super::{DenseSpec, ImageBytes, LstmSpec, PoolSpec};
+use super::ImageBytes;
+use super::spec::{AudioSpec, ImageSpec, LayerSpec, TestSpec};
 use anyhow::{Context, Result, ensure};
 use pg_runtime::audio::{HOP, SAMPLE_RATE, WINDOW};
 use pg_runtime::engine::Engine;
-use pg_runtime::gate::GateKind;
 use pg_runtime::image::record::{
-    AudioRecord, HEADER_BYTES, Header, LAYER_BYTES, LayerRecord, MAGIC, OLDEST_VERSION, TestRecord,
-    VERSION, kind, layout, output,
+    AudioRecord, HEADER_BYTES, Header, LAYER_BYTES, MAGIC, OLDEST_VERSION, TestRecord, VERSION,
+    kind,
 };
 use pg_runtime::image::{Image, checksum};
 use pg_runtime::kernels::{Kernels, Selected};
-use pg_runtime::layers::DenseOutput;
 use pg_runtime::layout::{Target, WeightBits};
 use zerocopy::{Immutable, IntoBytes};
 
@@ -66,7 +65,7 @@ impl Writer {
 ///
 /// If a length does not match the widths, or the runtime refuses the result.
 pub fn build(spec: &ImageSpec, target: Target) -> Result<ImageBytes> {
-    let answer = if spec.test_frames.is_empty() {
+    let answer = if spec.test.is_empty() {
         0
     } else {
         // The answer does not depend on the layout: this build's can be run.
@@ -109,15 +108,22 @@ fn lay_out(spec: &ImageSpec, target: Target, answer: u32) -> Result<ImageBytes> 
     if let Some(detector) = &spec.detector {
         header.detector = w.section(4, detector);
     }
-    if !spec.test_frames.is_empty() {
+    if !spec.test.is_empty() {
         let record = TestRecord {
-            frames: u16::try_from(spec.test_frames.len()).context("too many test frames")?,
+            frames: u16::try_from(spec.test.len()).context("too many test frames")?,
             reserved: 0,
             crc32: answer,
         };
         header.test_vector = w.section(4, &record);
-        for frame in &spec.test_frames {
-            w.section(1, frame.as_slice());
+        match &spec.test {
+            TestSpec::Frames(frames) => {
+                for frame in frames {
+                    w.section(1, frame.as_slice());
+                }
+            }
+            TestSpec::Tokens(tokens) => {
+                w.section(1, tokens.as_slice());
+            }
         }
     }
     let mut places = Vec::new();
@@ -127,10 +133,11 @@ fn lay_out(spec: &ImageSpec, target: Target, answer: u32) -> Result<ImageBytes> 
                 places.push(place);
                 record
             }),
-            LayerSpec::Lstm(l) => write_lstm(&mut w, l),
-            LayerSpec::Dense(l) => write_dense(&mut w, l),
-            LayerSpec::MeanPool(p) => pool_record(kind::MEAN_POOL, *p, 0),
-            LayerSpec::AttentionPool(p) => pool_record(kind::ATTENTION_POOL, *p, 1),
+            LayerSpec::Lstm(l) => layers::write_lstm(&mut w, l),
+            LayerSpec::Dense(l) => layers::write_dense(&mut w, l),
+            LayerSpec::Embedding(l) => layers::write_embedding(&mut w, l),
+            LayerSpec::MeanPool(p) => layers::pool_record(kind::MEAN_POOL, *p, 0),
+            LayerSpec::AttentionPool(p) => layers::pool_record(kind::ATTENTION_POOL, *p, 1),
         }
         .with_context(|| format!("layer {i}"))?;
         w.put(table + i * LAYER_BYTES, &record);
@@ -196,154 +203,4 @@ fn write_audio(w: &mut Writer, audio: &AudioSpec) -> Result<u32> {
     w.section(4, audio.filters.as_slice());
     w.section(4, audio.norm.as_slice());
     Ok(offset)
-}
-
-/// Kind tag, block and thresholds' offset of a gate.
-fn write_gate(w: &mut Writer, gate: &GateSpec, rows: usize) -> Result<(u8, u16, u32)> {
-    if gate.kind == GateKind::Open {
-        expect("thresholds of an open gate", gate.thresholds.len(), 0)?;
-        return Ok((gate.kind as u8, 0, 0));
-    }
-    ensure!(gate.block > 0, "a gate's block cannot be 0 rows");
-    expect(
-        "thresholds",
-        gate.thresholds.len(),
-        rows.div_ceil(gate.block),
-    )?;
-    let offset = w.section(4, gate.thresholds.as_slice());
-    Ok((gate.kind as u8, width(gate.block)?, offset))
-}
-
-/// Which copies of its weights a layer gets: panels, rows.
-fn copies(l: &LstmSpec) -> (bool, bool) {
-    let narrow = l.is_narrow();
-    // A gate that is always open leaves no digit out: such a layer is dense,
-    // unless its digits are all there is.
-    let gated = l.gate.kind != GateKind::Open || l.split.shift() == 0;
-    match l.copies {
-        WeightCopies::Two => (narrow, true),
-        WeightCopies::One => (narrow && gated, !(narrow && gated)),
-    }
-}
-
-fn write_lstm(w: &mut Writer, l: &LstmSpec) -> Result<LayerRecord> {
-    let (rows, columns) = (4 * l.hidden, l.inputs + l.hidden);
-    expect("weights", l.weights.len(), rows * columns)?;
-    expect("biases", l.bias.len(), rows)?;
-    expect("multipliers", l.mult.len(), rows)?;
-    let (gate_block, thresholds) = if l.gate.kind == GateKind::Open {
-        expect("thresholds of an open gate", l.gate.thresholds.len(), 0)?;
-        (0, 0)
-    } else {
-        expect("thresholds", l.gate.thresholds.len(), rows)?;
-        let offset = w.section(4, l.gate.thresholds.as_slice());
-        (width(l.gate.group)?, offset)
-    };
-    let (panels, kept_rows) = copies(l);
-    Ok(LayerRecord {
-        kind: kind::LSTM,
-        gate: l.gate.kind as u8,
-        bits: l.split.bits(),
-        msb_bits: l.split.msb_bits(),
-        signed: u8::from(l.split.signed()),
-        layout: match (panels, kept_rows) {
-            (true, true) => layout::PANELS_AND_ROWS,
-            (true, false) => layout::PANELS,
-            _ => layout::ROWS,
-        },
-        inputs: width(l.inputs)?,
-        outputs: width(l.hidden)?,
-        gate_block,
-        panels: if panels {
-            w.panels(l.weight_bits, &l.weights, rows, columns)
-        } else {
-            0
-        },
-        rows: if kept_rows {
-            w.rows(l.weight_bits, &l.weights, rows, columns)
-        } else {
-            0
-        },
-        bias: w.section(4, l.bias.as_slice()),
-        thresholds,
-        requant: w.section(4, l.mult.as_slice()),
-        hidden_requant: l.hidden_requant,
-        row_sum: row_sum(&l.weights, columns),
-        pre: l.pre,
-        lift: l.lift,
-        post: l.post,
-        weight_bits: weight_tag(l.weight_bits, &l.weights)?,
-        ..LayerRecord::default()
-    })
-}
-
-/// The record's number of bits of a weight, if the weights have no more.
-fn weight_tag(bits: WeightBits, weights: &[i8]) -> Result<u8> {
-    let largest = weights.iter().map(|w| u32::from(w.unsigned_abs())).max();
-    ensure!(
-        largest.unwrap_or(0) <= bits.max(),
-        "a weight of magnitude {} does not fit {} bits: train with `--set model.weight_bits={}`, \
-         or leave the weights unpacked",
-        largest.unwrap_or(0),
-        bits.get(),
-        bits.get()
-    );
-    Ok(match bits {
-        WeightBits::Eight => 0,
-        WeightBits::Four => 4,
-    })
-}
-
-/// Largest sum of the magnitudes of a row.
-fn row_sum(weights: &[i8], columns: usize) -> u32 {
-    let rows = weights.chunks(columns.max(1));
-    rows.map(|r| r.iter().map(|w| u32::from(w.unsigned_abs())).sum())
-        .max()
-        .unwrap_or(0)
-}
-
-fn write_dense(w: &mut Writer, l: &DenseSpec) -> Result<LayerRecord> {
-    expect("weights", l.weights.len(), l.outputs * l.inputs)?;
-    expect("biases", l.bias.len(), l.outputs)?;
-    expect("requantisations", l.requant.len(), l.outputs)?;
-    let (gate, gate_block, thresholds) = write_gate(w, &l.gate, l.outputs)?;
-    let (output, output_bits) = match l.output {
-        DenseOutput::Logits => (output::DEFAULT, 0),
-        DenseOutput::Codes {
-            bits,
-            signed: false,
-        } => (output::UNSIGNED_CODES, bits),
-        DenseOutput::Codes { bits, signed: true } => (output::SIGNED_CODES, bits),
-    };
-    Ok(LayerRecord {
-        kind: kind::DENSE,
-        gate,
-        bits: l.split.bits(),
-        msb_bits: l.split.msb_bits(),
-        signed: u8::from(l.split.signed()),
-        layout: layout::ROWS,
-        output,
-        output_bits,
-        inputs: width(l.inputs)?,
-        outputs: width(l.outputs)?,
-        gate_block,
-        rows: w.rows(l.weight_bits, &l.weights, l.outputs, l.inputs),
-        row_sum: row_sum(&l.weights, l.inputs),
-        bias: w.section(4, l.bias.as_slice()),
-        thresholds,
-        requant: w.section(4, l.requant.as_slice()),
-        weight_bits: weight_tag(l.weight_bits, &l.weights)?,
-        ..LayerRecord::default()
-    })
-}
-
-/// A pooling layer whose input is `extra` wider than its classes.
-fn pool_record(kind: u8, pool: PoolSpec, extra: usize) -> Result<LayerRecord> {
-    Ok(LayerRecord {
-        kind,
-        inputs: width(pool.classes + extra)?,
-        outputs: width(pool.classes)?,
-        window: width(pool.window)?,
-        ..LayerRecord::default()
-    })
 }

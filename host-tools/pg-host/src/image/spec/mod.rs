@@ -157,6 +157,19 @@ pub struct PoolSpec {
     pub window: usize,
 }
 
+/// An embedding: the first layer of a language model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmbeddingSpec {
+    /// Number of tokens.
+    pub tokens: usize,
+    /// Codes of a token.
+    pub width: usize,
+    /// Bits of a code; signed.
+    pub bits: u8,
+    /// Codes, row-major, tokens x width.
+    pub table: Vec<i8>,
+}
+
 /// One layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LayerSpec {
@@ -168,6 +181,8 @@ pub enum LayerSpec {
     MeanPool(PoolSpec),
     /// Sliding mean weighted by a score, the input's last output.
     AttentionPool(PoolSpec),
+    /// From a token to codes.
+    Embedding(EmbeddingSpec),
     /// From one feature map to another.
     Map(MapLayerSpec),
 }
@@ -178,7 +193,7 @@ impl LayerSpec {
         match self {
             Self::Lstm(l) => Some(&mut l.weight_bits),
             Self::Dense(l) => Some(&mut l.weight_bits),
-            Self::MeanPool(_) | Self::AttentionPool(_) | Self::Map(_) => None,
+            Self::MeanPool(_) | Self::AttentionPool(_) | Self::Embedding(_) | Self::Map(_) => None,
         }
     }
 }
@@ -196,6 +211,32 @@ pub struct AudioSpec {
     pub norm: Vec<BandNorm>,
 }
 
+/// Inputs of the built-in test vector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TestSpec {
+    /// Frames of codes; no test vector if there are none.
+    Frames(Vec<Vec<i8>>),
+    /// Tokens of a language model.
+    Tokens(Vec<u16>),
+}
+
+impl TestSpec {
+    /// Number of inputs.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Frames(frames) => frames.len(),
+            Self::Tokens(tokens) => tokens.len(),
+        }
+    }
+
+    /// Whether there is no test vector.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// A whole image.
 #[derive(Clone, Debug)]
 pub struct ImageSpec {
@@ -210,6 +251,6 @@ pub struct ImageSpec {
     pub audio: Option<AudioSpec>,
     /// Detector settings, if any.
     pub detector: Option<DetectorParams>,
-    /// Input frames of the built-in test vector; none if empty.
-    pub test_frames: Vec<Vec<i8>>,
+    /// Inputs of the built-in test vector; none if empty.
+    pub test: TestSpec,
 }

@@ -4,7 +4,7 @@ mod table;
 
 use super::corpus::read;
 use super::eval::evaluate;
-use super::integer::IntegerModel;
+use super::image::LanguageImage;
 use super::model::{LanguageMetrics, LanguageModel};
 use crate::data::Split;
 use crate::export::Gates;
@@ -152,8 +152,8 @@ fn row(folder: &Path, data: Option<&Path>) -> Result<Option<Row>> {
     if let Some(data) = by_runtime {
         let trained = LanguageModel::load(&folder.join("model.safetensors"))?;
         let text = read(data, Split::Test, &trained.vocabulary()?)?;
-        let integers = IntegerModel::new(&trained, Gates::Learned)?;
-        let found = evaluate(&integers, Split::Test, &text, &|_| ())?;
+        let image = LanguageImage::of(&trained, Gates::Learned)?;
+        let found = evaluate(&image, Split::Test, &text, &|_| ())?;
         test = LanguageMetrics {
             loss: found.loss,
             perplexity: found.perplexity,

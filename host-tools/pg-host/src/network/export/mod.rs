@@ -23,7 +23,7 @@ use super::{Conv, Op, Quantiser};
 use crate::export::{ExportOptions, Projection, dense};
 use crate::image::{
     ConvSpec, DenseSpec, DepthwiseSpec, GateSpec, GraphSpec, ImageBytes, ImageSpec, LayerSpec,
-    MapLayerSpec, MapOpSpec, ResidualSpec, build,
+    MapLayerSpec, MapOpSpec, ResidualSpec, TestSpec, build,
 };
 use crate::model::ModelKind;
 use crate::quantise::requant;
@@ -96,11 +96,11 @@ pub fn spec(model: &ImageModel, gates: bool) -> Result<ImageSpec> {
         labels: model.meta.labels.clone(),
         audio: None,
         detector: None,
-        test_frames: if codes <= LARGEST_TEST {
+        test: TestSpec::Frames(if codes <= LARGEST_TEST {
             crate::export::test_frames(1, codes, (-127, 127))
         } else {
             Vec::new()
-        },
+        }),
     })
 }
 

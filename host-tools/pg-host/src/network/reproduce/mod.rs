@@ -107,18 +107,11 @@ fn is_image_network(model: &PathBuf) -> Result<bool> {
 struct Recipe {
     mode: String,
     training: Training,
-    #[serde(default)]
-    augmentation: Augmentation,
 }
 
 #[derive(serde::Deserialize)]
 struct Training {
     epochs: usize,
-}
-
-#[derive(Default, serde::Deserialize)]
-struct Augmentation {
-    pad: usize,
 }
 
 fn row(model: &Path, folder: &Path, data: Option<&Path>) -> Result<Row> {
@@ -147,7 +140,7 @@ fn row(model: &Path, folder: &Path, data: Option<&Path>) -> Result<Row> {
     };
     if let Some(data) = data.filter(|_| meta.kind != ModelKind::Float) {
         let image = export(&model, Selected::TARGET, true)?;
-        let set = images::open(data, meta.network.input[0], recipe.augmentation.pad)?;
+        let set = images::open(data, meta.network.input[0], meta.margin()?)?;
         let found = evaluate_pictures(&image, &set.test, ("test", &set.labels), &|_| ())?;
         row.accuracy = 100.0 * found.accuracy;
         row.sparsity = 100.0 * found.sparsity;
