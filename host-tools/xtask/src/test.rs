@@ -164,9 +164,12 @@ fn emulators() -> Result<()> {
         "verify",
         "models/cifar10-resnet20/resnet20.pgi",
     ]))?;
-    for board in ["nrf52840-dk"] {
-        show(&mut pg_host(["flash", "--dry-run", "--board", board]))?;
-    }
+    show(&mut pg_host([
+        "flash",
+        "--dry-run",
+        "--board",
+        "nrf52840-dk",
+    ]))?;
     show(&mut pg_host(["verify", "models/kws/kws.pgi"]))?;
     for (name, option, value) in [("one-copy", "--copies", "one"), ("open", "--gates", "open")] {
         let image = &format!("target/{name}.pgi");
